@@ -1,0 +1,82 @@
+"""Approvals and decisions as rows. Whoever reopens a call (asks about it, or decides it) clears the result it had."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from sqlalchemy import Update, exists, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.database.engine import insert
+from adapters.database.tables import approvals, decisions, generations, tool_calls
+from domain.approval import Approval
+from domain.events import ApprovalDecided
+from domain.ids import ApprovalId, CallId, GenerationId
+
+REOPENED = {"output": None, "is_error": None}
+
+
+async def save_approval(connection: AsyncConnection, generation: GenerationId, approval: Approval) -> None:
+    values = {"id": approval.id, "generation_id": generation, "approval": approval.model_dump(mode="json")}
+    new = insert(connection, approvals).values(**values, status="pending")
+    added = await connection.scalar(
+        new.on_conflict_do_nothing(index_elements=[approvals.c.id]).returning(approvals.c.id)
+    )
+    if added is None:
+        return
+    for call in approval.calls:
+        await connection.execute(
+            _line(generation, [call.call_id]).values(status="pending", reason=call.reason, **REOPENED)
+        )
+    await connection.execute(
+        update(generations)
+        .where(generations.c.id == generation, generations.c.status == "running")
+        .values(status="requires_action")
+    )
+
+
+async def save_decision(connection: AsyncConnection, generation: GenerationId, decided: ApprovalDecided) -> None:
+    values = {"generation_id": generation, **decided.model_dump(mode="json", exclude={"type"}), "at": decided.at}
+    new = insert(connection, decisions).values(values)
+    once = new.on_conflict_do_nothing(index_elements=[decisions.c.approval_id, decisions.c.call_id])
+    added = await connection.scalar(once.returning(decisions.c.ordinal))
+    if added is None:
+        return
+    note: dict[str, object] = {
+        "status": "rejected" if decided.decision == "reject" else "approved",
+        "decided_by_id": decided.by.id,
+        "decided_by_name": decided.by.name,
+    }
+    if decided.reason is not None:
+        note["reason"] = decided.reason
+    if decided.arguments is not None:
+        note["arguments"] = decided.arguments
+    await connection.execute(_line(generation, [decided.call_id]).values(**note, **REOPENED))
+
+
+async def close_approvals(
+    connection: AsyncConnection,
+    generation: GenerationId,
+    closing: Sequence[ApprovalId],
+    status: Literal["decided", "expired", "closed"],
+) -> None:
+    closed = await connection.scalars(
+        update(approvals)
+        .where(approvals.c.generation_id == generation, approvals.c.id.in_(closing), approvals.c.status == "pending")
+        .values(status=status)
+        .returning(approvals.c.approval)
+    )
+    if status == "expired":
+        asked = [call.call_id for row in closed.all() for call in Approval.model_validate(row).calls]
+        await connection.execute(
+            _line(generation, asked).where(tool_calls.c.status == "pending").values(status="expired")
+        )
+    waits = exists().where(approvals.c.generation_id == generation, approvals.c.status == "pending")
+    await connection.execute(
+        update(generations)
+        .where(generations.c.id == generation, generations.c.status == "requires_action", ~waits)
+        .values(status="running")
+    )
+
+
+def _line(generation: GenerationId, calls: Sequence[CallId]) -> Update:
+    return update(tool_calls).where(tool_calls.c.generation_id == generation, tool_calls.c.call_id.in_(calls))

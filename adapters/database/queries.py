@@ -1,0 +1,139 @@
+"""The API's reads. Tenant and owner are part of every question; what is another's is as unknown as what never was."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import exists, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.database import reading
+from adapters.database.engine import Database
+from adapters.database.paging import fetch_page
+from adapters.database.tables import LIVE, approvals, conversations, generations, messages
+from domain.approval import Receipt
+from domain.compose import rebuild
+from domain.content import Message
+from domain.errors import ApprovalNotFound, ConversationNotFound, GenerationNotFound
+from domain.events import ApprovalDecided
+from domain.ids import ApprovalId, ConversationId, GenerationId
+from domain.ports import StoredGeneration
+from domain.record import Conversation, LiveGeneration, Page, StatusFilter, StoredApproval
+from domain.view import View
+
+
+class Queries:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def generation(self, tenant: str, owner: str, generation: GenerationId) -> StoredGeneration:
+        """Raises GenerationNotFound."""
+        async with self._database.reading() as connection:
+            found = await reading.generation(connection, generation)
+        if (found.request.tenant, found.request.owner.id) != (tenant, owner):
+            raise GenerationNotFound(f"There is no generation {generation!r}.")
+        return found
+
+    async def generations(
+        self,
+        tenant: str,
+        owner: str,
+        *,
+        status: StatusFilter | None = None,
+        conversation: ConversationId | None = None,
+        limit: int = 50,
+        before: str | None = None,
+    ) -> Page[StoredGeneration]:
+        """What the engine has taken; a start that is only claimed is not listed."""
+        table = generations.c
+        query = select(generations).where(table.tenant == tenant, table.owner == owner, table.status != "submitted")
+        if status is not None:
+            query = query.where(table.status.in_(LIVE if status == "live" else (status,)))
+        if conversation is not None:
+            query = query.where(table.conversation_id == conversation)
+        async with self._database.reading() as connection:
+            return await fetch_page(
+                connection, query, StoredGeneration, at=table.created_at, key=table.id, limit=limit, before=before
+            )
+
+    async def view(self, generation: GenerationId) -> View:
+        """The view as far as the record knows it, for when the log is gone. Raises GenerationNotFound."""
+        async with self._database.reading() as connection:
+            stored = await reading.generation(connection, generation)
+            request = stored.request
+            return rebuild(
+                stored,
+                turns=await reading.turns(connection, generation),
+                calls=await reading.calls(connection, generation),
+                steers=await reading.steers(connection, generation),
+                pending=await reading.pending(connection, generation),
+                decided=await reading.decisions(connection, generation),
+                user_message=await reading.message(connection, request.conversation_id, request.user_message_id),
+                response=await reading.message(connection, request.conversation_id, request.response_message_id),
+                title=await reading.title(connection, request.conversation_id),
+            )
+
+    async def conversations(
+        self, tenant: str, owner: str, *, limit: int = 50, before: str | None = None
+    ) -> Page[Conversation]:
+        """Those in which something was said, the last moved first."""
+        table = conversations.c
+        said = exists().where(messages.c.conversation_id == table.id)
+        query = select(conversations).where(table.tenant == tenant, table.owner == owner, said)
+        async with self._database.reading() as connection:
+            page = await fetch_page(
+                connection, query, Conversation, at=table.updated_at, key=table.id, limit=limit, before=before
+            )
+            return Page(items=await _with_live(connection, page.items), next=page.next)
+
+    async def conversation(self, tenant: str, owner: str, conversation: ConversationId) -> Conversation:
+        """Raises ConversationNotFound."""
+        async with self._database.reading() as connection:
+            found = await _owned(connection, tenant, owner, conversation)
+            return (await _with_live(connection, [found]))[0]
+
+    async def messages(self, tenant: str, owner: str, conversation: ConversationId) -> list[Message]:
+        """All branches, oldest first. Raises ConversationNotFound."""
+        async with self._database.reading() as connection:
+            await _owned(connection, tenant, owner, conversation)
+            tree = select(messages).where(messages.c.conversation_id == conversation).order_by(messages.c.ordinal)
+            return [reading.as_message(row) for row in await connection.execute(tree)]
+
+    async def approval(self, tenant: str, owner: str, approval: ApprovalId) -> StoredApproval:
+        """The approval as it was asked, whether it still waits or not. Raises ApprovalNotFound."""
+        owned = generations.c.tenant == tenant, generations.c.owner == owner
+        named = select(approvals).join(generations).where(approvals.c.id == approval, *owned)
+        async with self._database.reading() as connection:
+            row = (await connection.execute(named)).one_or_none()
+        if row is None:
+            raise ApprovalNotFound(f"There is no approval {approval!r}.")
+        return StoredApproval.model_validate(row._asdict())
+
+    async def receipt(self, generation: GenerationId, approval: ApprovalId) -> Receipt | None:
+        async with self._database.reading() as connection:
+            return await reading.receipt(connection, generation, approval)
+
+    async def decisions(self, generation: GenerationId) -> list[ApprovalDecided]:
+        """Who decided what, oldest first."""
+        async with self._database.reading() as connection:
+            return await reading.decisions(connection, generation)
+
+
+async def _owned(connection: AsyncConnection, tenant: str, owner: str, conversation: ConversationId) -> Conversation:
+    table = conversations.c
+    named = select(conversations).where(table.id == conversation, table.tenant == tenant, table.owner == owner)
+    row = (await connection.execute(named)).one_or_none()
+    if row is None:
+        raise ConversationNotFound(f"There is no conversation {conversation!r}.")
+    return Conversation.model_validate(row._asdict())
+
+
+async def _with_live(connection: AsyncConnection, found: Sequence[Conversation]) -> tuple[Conversation, ...]:
+    """The conversations with what runs in them; where nothing runs yet, with the first that waits."""
+    table = generations.c
+    live = select(table.conversation_id, table.id, table.status).where(
+        table.conversation_id.in_([item.id for item in found]), table.status.in_(LIVE)
+    )
+    rows = (await connection.execute(live.order_by(table.created_at.desc(), table.id.desc()))).all()
+    watched: dict[str, LiveGeneration] = {}
+    for row in sorted(rows, key=lambda row: row.status != "queued"):  # later ones replace earlier ones
+        watched[row.conversation_id] = LiveGeneration.model_validate(row._asdict())
+    return tuple(item.model_copy(update={"live": watched.get(item.id)}) for item in found)

@@ -1,0 +1,1 @@
+"""The door: HTTP and SSE over the rules. `app.py` composes; every other module is one subject."""

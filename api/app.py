@@ -1,0 +1,77 @@
+"""Composition root of the API: settings → adapters → routes."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from adapters.database import Database, Queries, Starts
+from adapters.redis_log import RedisLog
+from adapters.redis_ring import Ring
+from adapters.schema import schema_errors
+from adapters.temporal import TemporalEngine, connect
+from adapters.tools import toolbox
+from api import agents, conversations, decisions, events, generations, health, problems, web
+from api.ports import Parts
+from domain.content import JsonObject
+from domain.errors import NotFound
+from domain.ids import GenerationId
+from domain.record import ENDED
+from domain.view import View
+from settings import Settings
+from workflows.registration import TASK_QUEUE
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application. It starts also while the servers behind it are away, and says so at `/readyz`."""
+    environment, configuration = settings.environment, settings.configuration
+    tools = toolbox(environment.data_dir, environment.config.parent if environment.config else None)
+    configured = configuration.agents(tools.resolve)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database = Database(environment.database_url)
+        log = RedisLog(environment.redis_url, retention=configuration.retention.log)
+        client = await connect(
+            environment.temporal_address,
+            environment.temporal_namespace,
+            api_key=environment.temporal_api_key,
+            lazy=True,
+        )
+        queries = Queries(database)
+
+        async def rebuild(generation: GenerationId) -> View | None:
+            """What the record knows of a generation that lives, for a reader who finds its log gone."""
+            try:
+                view = await queries.view(generation)
+            except NotFound:
+                return None
+            return view if view.started_at and view.status not in ENDED else None
+
+        async with Ring(environment.redis_url, rebuild=rebuild) as ring:
+            app.state.parts = Parts(
+                engine=TemporalEngine(client, TASK_QUEUE),
+                starts=Starts(database),
+                queries=queries,
+                logs=log,
+                readers=ring,
+                agents=configured,
+                schema_errors=_schema_errors,
+                checks={"database": database.healthy, "redis": log.healthy},
+                development=environment.development,
+                keepalive=configuration.streaming.keepalive,
+            )
+            yield
+        await log.aclose()
+        await database.close()
+
+    app = FastAPI(title="Fermata", version="0.1.0", lifespan=lifespan, redoc_url=None)
+    problems.install(app)
+    for module in (generations, decisions, events, conversations, agents, health):
+        app.include_router(module.router)
+    web.install(app)
+    return app
+
+
+def _schema_errors(schema: JsonObject, arguments: JsonObject) -> list[JsonObject]:
+    return [{"pointer": problem.pointer, "message": problem.message} for problem in schema_errors(schema, arguments)]

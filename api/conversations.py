@@ -1,0 +1,38 @@
+"""Conversations and what was said in them."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from api.deps import IdentityDep, PartsDep
+from domain.ids import ConversationId
+from domain.record import Conversation
+
+router = APIRouter(prefix="/api/conversations", tags=["conversations"])
+
+PAGE = 50
+PAGE_MAX = 200
+
+
+@router.get("")
+async def list_conversations(
+    parts: PartsDep,
+    who: IdentityDep,
+    limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PAGE,
+    before: str | None = None,
+) -> dict[str, Any]:
+    """The caller's conversations, the last used first."""
+    page = await parts.queries.conversations(who.tenant, who.user.id, limit=limit, before=before)
+    return {"items": [item.model_dump(mode="json") for item in page.items], "next": page.next}
+
+
+@router.get("/{conversation_id}")
+async def get_conversation(conversation_id: str, parts: PartsDep, who: IdentityDep) -> Conversation:
+    return await parts.queries.conversation(who.tenant, who.user.id, ConversationId(conversation_id))
+
+
+@router.get("/{conversation_id}/messages")
+async def list_messages(conversation_id: str, parts: PartsDep, who: IdentityDep) -> dict[str, Any]:
+    """All branches of the tree, oldest first."""
+    messages = await parts.queries.messages(who.tenant, who.user.id, ConversationId(conversation_id))
+    return {"items": [message.model_dump(mode="json") for message in messages]}

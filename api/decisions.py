@@ -1,0 +1,120 @@
+"""Deciding: the API gathers what only it can know, the workflow judges, and the answer is durable either way."""
+
+import hashlib
+import json
+from typing import Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Header, Response
+
+from api.bodies import DecisionsBody
+from api.deps import IdempotencyKey, IdentityDep, PartsDep
+from api.generations import address, owned
+from api.identity import Identity
+from api.ports import Parts
+from domain.approval import Approval, Decision
+from domain.content import JsonObject
+from domain.decide import ResumeRequest
+from domain.errors import (
+    AlreadyDecided,
+    AnswersMismatch,
+    ApprovalNotFound,
+    FermataError,
+    NotPaused,
+    PauseExpired,
+    PayloadTooLarge,
+)
+from domain.ids import ApprovalId, CallId, GenerationId
+from domain.limits import EDITED_ARGUMENTS_BYTES
+
+router = APIRouter(prefix="/api/generations", tags=["approvals"])
+
+
+@router.post("/{generation_id}/decisions")
+async def decide(
+    generation_id: str,
+    body: DecisionsBody,
+    response: Response,
+    parts: PartsDep,
+    who: IdentityDep,
+    key: IdempotencyKey,
+    prefer: str | None = Header(None),
+) -> dict[str, Any]:
+    """Decide the calls of the pending approval. 202: no worker answered in time; the decision is kept and counts."""
+    generation = GenerationId(generation_id)
+    stored = await owned(parts, who, generation)
+    request = ResumeRequest(
+        generation_id=generation,
+        approval_id=ApprovalId(body.approval_id) if body.approval_id else None,
+        decisions=tuple(_decision(each.model_dump()) for each in body.decisions),
+        partial=body.partial,
+        by=who.user,
+        argument_errors=await _argument_errors(parts, who, body),
+    )
+    if body.answers:
+        raise AnswersMismatch("Nothing was asked that has answers; send decisions.", unknown=sorted(body.answers))
+    try:
+        if prefer == "respond-async":
+            await parts.engine.resume_later(address(stored), request)
+            answer = None
+        else:
+            answer = await parts.engine.resume(address(stored), request, _decision_id(generation, key, body))
+    except NotPaused as error:
+        raise await _why_not(parts, who, generation, request.approval_id) from error
+    if answer is None:
+        response.status_code = 202
+        return {"status": "queued"}
+    return answer.model_dump(mode="json")
+
+
+def _decision(fields: dict[str, Any]) -> Decision:
+    arguments = fields["arguments"] if isinstance(fields["arguments"], dict) else None
+    size = len(json.dumps(arguments).encode())
+    if size > EDITED_ARGUMENTS_BYTES:
+        raise PayloadTooLarge(f"Edited arguments have {size} bytes; {EDITED_ARGUMENTS_BYTES} are allowed.")
+    return Decision(**{**fields, "call_id": CallId(fields["call_id"]), "arguments": arguments})
+
+
+async def _argument_errors(parts: Parts, who: Identity, body: DecisionsBody) -> tuple[JsonObject, ...]:
+    """What is wrong with edited arguments; the workflow gives this refusal its place in the ladder."""
+    edits = [each for each in body.decisions if each.decision == "edit" and isinstance(each.arguments, dict)]
+    if not edits or body.approval_id is None:
+        return ()
+    try:
+        approval: Approval = (
+            await parts.queries.approval(who.tenant, who.user.id, ApprovalId(body.approval_id))
+        ).approval
+    except ApprovalNotFound:
+        return ()  # the ladder has a word for that
+    schemas = {call.call_id: call.json_schema for call in approval.calls}
+    return tuple(
+        {"call_id": edit.call_id, **problem}
+        for edit in edits
+        if (schema := schemas.get(CallId(edit.call_id))) is not None
+        for problem in parts.schema_errors(schema, edit.arguments)
+    )
+
+
+async def _why_not(
+    parts: Parts, who: Identity, generation: GenerationId, approval_id: ApprovalId | None
+) -> FermataError:
+    """Nothing waits there any more; the record may know what became of this approval."""
+    if approval_id is None:
+        return NotPaused()
+    try:
+        found = await parts.queries.approval(who.tenant, who.user.id, approval_id)
+    except ApprovalNotFound:
+        return NotPaused()
+    receipt = await parts.queries.receipt(generation, approval_id)
+    if found.status == "expired":
+        return PauseExpired(expires_at=found.approval.expires_at.isoformat())
+    if receipt is not None and receipt.decided:
+        return AlreadyDecided(receipt=receipt.model_dump(mode="json"))
+    return NotPaused()
+
+
+def _decision_id(generation: GenerationId, key: str | None, body: DecisionsBody) -> str:
+    """The same key with the same decision is one decision for the engine; without a key each request is its own."""
+    if key is None:
+        return str(uuid4())
+    return hashlib.sha256(f"{generation}\n{key}\n{body.model_dump_json()}".encode()).hexdigest()

@@ -1,0 +1,35 @@
+"""What a route gets handed: the parts of the application, who asks, and the idempotency key."""
+
+from typing import Annotated
+
+from fastapi import Depends, Header, Request
+
+from api.identity import Identity, identify
+from api.ports import Parts
+from domain.errors import InvalidRequest
+
+KEY_CHARS = 255
+
+
+def parts(request: Request) -> Parts:
+    made: Parts = request.app.state.parts
+    return made
+
+
+def identity(request: Request) -> Identity:
+    return identify(request, development=parts(request).development)
+
+
+def idempotency_key(value: Annotated[str | None, Header(alias="Idempotency-Key")] = None) -> str | None:
+    """The key, quoted (as the draft standard writes it) or bare."""
+    if value is None:
+        return None
+    key = value.strip().removeprefix('"').removesuffix('"')
+    if not 0 < len(key) <= KEY_CHARS or not key.isprintable():
+        raise InvalidRequest(f"Idempotency-Key must have 1 to {KEY_CHARS} printable characters.")
+    return key
+
+
+PartsDep = Annotated[Parts, Depends(parts)]
+IdentityDep = Annotated[Identity, Depends(identity)]
+IdempotencyKey = Annotated[str | None, Depends(idempotency_key)]

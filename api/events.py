@@ -1,0 +1,66 @@
+"""The event stream: ready-made bytes from the log, with keep-alives, and a cut instead of a false end."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import anyio
+from fastapi import APIRouter, Header, Query, Response
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from api.deps import IdentityDep, PartsDep
+from api.generations import owned
+from api.ports import Reading
+from domain.errors import InvalidRequest
+from domain.ids import GenerationId
+from domain.record import ENDED
+
+router = APIRouter(prefix="/api/generations", tags=["events"])
+
+RECONNECT = b"retry: 500\n\n"  # milliseconds; said when this server goes away
+GOODBYE_SECONDS = 2.0
+STALLED_SECONDS = 60.0  # a socket that takes nothing for so long is given up; its reader comes back with its cursor
+
+
+@router.get("/{generation_id}/events", response_class=EventSourceResponse)
+async def events(
+    generation_id: str,
+    parts: PartsDep,
+    who: IdentityDep,
+    after: Annotated[str | None, Query()] = None,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Everything after the cursor, then what comes. 204: the cursor is the end, do not reconnect."""
+    generation = GenerationId(generation_id)
+    stored = await owned(parts, who, generation)
+    cursor = _cursor(after if last_event_id is None else last_event_id)
+    if stored.status in ENDED and not await parts.logs.exists(generation):
+        return Response(status_code=204)  # its log has been kept for the retention time
+    reading = await parts.readers.open(generation, cursor)
+    if reading.finished:
+        return Response(status_code=204)
+    leaving = anyio.Event()
+    return EventSourceResponse(
+        _until_leaving(reading, leaving),
+        ping=parts.keepalive.total_seconds(),
+        ping_message_factory=lambda: ServerSentEvent(comment="keep-alive", sep="\n"),
+        sep="\n",
+        send_timeout=STALLED_SECONDS,
+        shutdown_event=leaving,
+        shutdown_grace_period=GOODBYE_SECONDS,
+    )
+
+
+async def _until_leaving(reading: Reading, leaving: anyio.Event) -> AsyncIterator[bytes]:
+    async for chunk in reading:
+        yield chunk
+        if leaving.is_set():
+            yield RECONNECT
+            await anyio.sleep_forever()  # the server cuts us; a clean end would mean that the answer is complete
+
+
+def _cursor(given: str | None) -> int | None:
+    if given is None or given == "":
+        return None
+    if not given.isascii() or not given.isdigit() or len(given) > 15:
+        raise InvalidRequest(f"The cursor must be the id of an event, a whole number from 0; it is {given[:50]!r}.")
+    return int(given)

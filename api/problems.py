@@ -1,0 +1,135 @@
+"""Errors as problem details (RFC 9457). The one place that knows which domain error is which status and code."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from domain import errors
+
+RETRY_AFTER_SECONDS = 2
+
+PROBLEMS: dict[type[errors.FermataError], tuple[int, str]] = {
+    errors.GenerationNotFound: (404, "generation_not_found"),
+    errors.ConversationNotFound: (404, "conversation_not_found"),
+    errors.MessageNotFound: (404, "message_not_found"),
+    errors.AgentNotFound: (404, "agent_not_found"),
+    errors.ApprovalNotFound: (404, "approval_not_found"),
+    errors.GenerationLive: (409, "generation_live"),
+    errors.QueueFull: (409, "queue_full"),
+    errors.PredecessorMismatch: (409, "predecessor_mismatch"),
+    errors.ParentUnfinished: (409, "parent_unfinished"),
+    errors.IdempotencyMismatch: (422, "idempotency_mismatch"),
+    errors.NotPaused: (409, "not_paused"),
+    errors.PauseExpired: (409, "approval_expired"),
+    errors.ApprovalIdRequired: (400, "approval_id_required"),
+    errors.ApprovalMismatch: (409, "approval_mismatch"),
+    errors.AlreadyDecided: (409, "already_decided"),
+    errors.UndecidedCalls: (400, "undecided_calls"),
+    errors.AnswersMismatch: (400, "answers_mismatch"),
+    errors.DecisionNotAllowed: (403, "decision_not_allowed"),
+    errors.UnknownCall: (403, "unknown_call"),
+    errors.IncompleteDecision: (400, "incomplete_decision"),
+    errors.ArgumentsInvalid: (422, "arguments_invalid"),
+    errors.AlreadyFinished: (409, "already_finished"),
+    errors.CursorAhead: (409, "cursor_ahead"),
+    errors.Paused: (409, "paused"),
+    errors.SteerConflict: (409, "steer_conflict"),
+    errors.SteerQueueFull: (429, "steer_queue_full"),
+    errors.InvalidBody: (400, "invalid_body"),
+    errors.InvalidRequest: (422, "invalid_request"),
+    errors.Unauthenticated: (401, "unauthenticated"),
+    errors.PayloadTooLarge: (413, "payload_too_large"),
+    errors.Unavailable: (503, "unavailable"),
+}
+
+OTHER_STATUSES = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
+HEADERS: dict[int, dict[str, str]] = {
+    401: {"WWW-Authenticate": "Bearer"},
+    503: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+}
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    instance: str,
+    members: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """A problem body; `type` is a path on this server that explains the code."""
+    body = {
+        "type": f"/problems/{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": instance,
+        "code": code,
+        **{name: value for name, value in (members or {}).items() if value is not None},
+    }
+    return JSONResponse(
+        body,
+        status_code=status,
+        media_type="application/problem+json",
+        headers={**HEADERS.get(status, {}), **(headers or {})},
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the application a problem."""
+    app.add_exception_handler(errors.FermataError, _domain_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _bug)
+
+
+async def _domain_error(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, errors.FermataError):
+        return await _bug(request, error)
+    known = next((PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS), None)
+    if known is None:
+        raise error  # a bug, not an answer
+    status, code = known
+    return problem(status, code, str(error), instance=request.url.path, members=error.members)
+
+
+async def _validation_error(request: Request, error: Exception) -> JSONResponse:
+    """Not what the contract says. A decision whose body is no JSON object at all has a code of its own."""
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    shapeless = any(each["type"] == "json_invalid" or tuple(each["loc"]) == ("body",) for each in found)
+    if shapeless and request.url.path.endswith("/decisions"):
+        return problem(400, "invalid_body", str(errors.InvalidBody()), instance=request.url.path)
+    details = [{"pointer": _pointer(each["loc"]), "message": each["msg"]} for each in found]
+    what = "; ".join(f"{each['pointer'] or 'the body'}: {each['message']}" for each in details[:3])
+    return problem(
+        422,
+        "invalid_request",
+        f"The request is not what the contract says. {what}"[:500],
+        instance=request.url.path,
+        members={"errors": details},
+    )
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = error.headers if isinstance(error, HTTPException) else None
+    code = OTHER_STATUSES.get(status, "http_error")
+    detail = str(error.detail) if isinstance(error, HTTPException) else "Something went wrong."
+    return problem(status, code, detail, instance=request.url.path, headers=headers)
+
+
+async def _bug(request: Request, error: Exception) -> JSONResponse:
+    """Says nothing about the inside; the server's own log has the rest."""
+    return problem(500, "internal_error", "Something went wrong on the server.", instance=request.url.path)
+
+
+def _pointer(location: Sequence[str | int]) -> str:
+    """A JSON pointer into the body, or the name of a parameter."""
+    where, *path = location
+    return "".join(f"/{step}" for step in path) if where == "body" else str(path[0] if path else where)

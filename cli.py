@@ -1,0 +1,247 @@
+"""The `fermata` command. Each command imports what it needs, so that none pays for another."""
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from domain.errors import FermataError
+
+if TYPE_CHECKING:
+    from console.doctor import Finding
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Config = Annotated[Path | None, typer.Option(help="The fermata.yaml; FERMATA_CONFIG otherwise.")]
+Port = Annotated[int, typer.Option(min=1, max=65535)]
+Host = Annotated[str, typer.Option()]
+Url = Annotated[str, typer.Option(envvar="FERMATA_URL", help="The API to speak to.")]
+Reason = Annotated[str | None, typer.Option(help="Told to the model, and kept with the decision.")]
+Approval = Annotated[str, typer.Argument(metavar="APR", help="The id of an approval.")]
+
+LOCAL = "http://127.0.0.1:8000"
+
+
+@app.command()
+def dev(
+    config: Config = None,
+    port: Port = 8000,
+    data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path(".data"),
+    reset: Annotated[bool, typer.Option(help="Forget everything first.")] = False,
+    workers: Annotated[int, typer.Option(min=0, max=6)] = 1,
+    apis: Annotated[int, typer.Option(min=1, max=100)] = 1,
+    no_open: Annotated[bool, typer.Option(help="Do not open the page.")] = False,
+) -> None:
+    """The whole stack in one terminal: Temporal, Valkey, worker, API and page. Ctrl-C stops it in order."""
+    import os
+
+    import settings
+    from devstack.options import StackOptions
+    from devstack.stack import run_stack
+
+    named = {"FERMATA_CONFIG": str(config)} if config else {}
+    settings.load({**os.environ, "FERMATA_ENV": "development", "FERMATA_DATA_DIR": str(data_dir), **named})
+    options = StackOptions(
+        config=config,
+        port=port,
+        data_dir=data_dir,
+        reset=reset,
+        workers=workers,
+        apis=apis,
+        open_browser=not no_open,
+    )
+    raise typer.Exit(asyncio.run(run_stack(options)))
+
+
+@app.command()
+def worker(host: Host = "127.0.0.1", port: Annotated[int | None, typer.Option(help="For metrics.")] = None) -> None:
+    """One worker process."""
+    import uvloop
+
+    import settings
+    from worker import run_worker
+
+    address = f"{host}:{port}" if port else None
+    uvloop.run(run_worker(settings.load(), metrics_address=address))
+
+
+@app.command()
+def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
+    """One API process, which also serves the page."""
+    import uvicorn
+
+    import settings
+    from api.app import create_app
+
+    uvicorn.run(
+        create_app(settings.load()),
+        host=host,
+        port=port,
+        timeout_graceful_shutdown=5,
+        access_log=False,
+        server_header=False,
+    )
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to this version."""
+    import settings
+    from adapters.database.migrate import migrate as run
+
+    run(settings.load().environment.database_url)
+
+
+@app.command()
+def chat(
+    agent: Annotated[str | None, typer.Argument(help="Its id; the first one otherwise.")] = None, url: Url = LOCAL
+) -> None:
+    """A conversation in the terminal, with approvals. Messages may also come from a pipe, one in each line."""
+    from datetime import timedelta
+
+    from console.chat import chat as converse
+    from console.client import Api
+    from console.terminal import Terminal
+
+    with Api(url, lost=_reconnecting, patience=timedelta(seconds=20)) as client:  # a restart may take so long
+        converse(client, Terminal(), agent)
+
+
+@app.command()
+def tail(
+    generation: Annotated[str, typer.Argument(metavar="GEN", help="The id of a generation.")],
+    after: Annotated[int, typer.Option(min=0, help="Only events beyond this one.")] = 0,
+    url: Url = LOCAL,
+) -> None:
+    """The events of a generation, one in each line, until it has ended."""
+    from console.client import Api
+    from console.tail import tail as follow
+    from domain.ids import GenerationId
+
+    with Api(url, lost=_reconnecting) as client:
+        follow(
+            client, GenerationId(generation), after, say=typer.echo, lost=lambda: typer.echo("reconnecting", err=True)
+        )
+
+
+@app.command()
+def approvals(url: Url = LOCAL) -> None:
+    """What waits for your decision."""
+    from rich.console import Console
+
+    from console.approvals import table, waiting
+    from console.client import Api
+    from console.legible import now
+
+    with Api(url, lost=_reconnecting) as client:
+        pending = list(waiting(client))
+    if not pending:
+        print("Nothing waits for your decision.")
+        return
+    console = Console(highlight=False)
+    console.print(table(pending, now()), width=None if console.is_terminal else 200)
+
+
+@app.command()
+def approve(approval: Approval, reason: Reason = None, url: Url = LOCAL) -> None:
+    """Let every call of an approval run as it is shown."""
+    _decide(approval, "approve", reason, url)
+
+
+@app.command()
+def reject(approval: Approval, reason: Reason = None, url: Url = LOCAL) -> None:
+    """Let no call of an approval run."""
+    _decide(approval, "reject", reason, url)
+
+
+def _decide(approval: str, kind: Literal["approve", "reject"], reason: str | None, url: str) -> None:
+    from console.approvals import decide_all
+    from console.client import Api
+    from domain.ids import ApprovalId
+
+    with Api(url, lost=_reconnecting) as client:
+        for line in decide_all(client, ApprovalId(approval), kind, reason):
+            print(line)
+
+
+@app.command()
+def doctor(
+    config: Config = None,
+    dev_port: Annotated[int | None, typer.Option(help="Check the stack that `fermata dev --port` runs.")] = None,
+    data_dir: Annotated[Path, typer.Option(help="Of that stack.")] = Path(".data"),
+) -> None:
+    """Check everything that a process needs, and say what to do about what is missing."""
+    import os
+
+    from console.doctor import report
+
+    environ = {**os.environ, **({"FERMATA_CONFIG": str(config)} if config else {})}
+    if dev_port is not None:
+        from devstack.environment import child_environment, given_servers
+        from devstack.ports import plan_ports
+
+        ports = plan_ports(dev_port, workers=1, apis=1)
+        environ = child_environment(environ, given_servers(environ), ports, data_dir.absolute(), config)
+    findings = asyncio.run(_examine(environ))
+    for finding in findings:
+        print(report(finding))
+    raise typer.Exit(any(finding.level == "bad" for finding in findings))
+
+
+async def _examine(environ: Mapping[str, str]) -> list["Finding"]:
+    """Composition root of the doctor: settings → checks."""
+    from functools import partial
+
+    import configuration
+    import settings
+    from adapters.database.migrate import MIGRATIONS
+    from adapters.redis_clients import command_client
+    from adapters.temporal import connect
+    from console import doctor, servers
+    from devstack.temporal import SEARCH_ATTRIBUTES
+    from domain.errors import ConfigurationError
+    from workflows.registration import TASK_QUEUE
+
+    findings = [doctor.python_version(sys.version_info[:3])]
+    try:
+        environment = settings.read_environment(environ)
+    except ConfigurationError as error:
+        return [*findings, doctor.Finding("bad", "environment", str(error))]
+    findings.append(doctor.data_directory(environment.data_dir))
+    named = str(environment.config or "none; the demo agents answer")
+    try:
+        loaded = configuration.read(environment.config, environ, environment.vendor_keys)
+    except ConfigurationError as error:
+        findings.append(doctor.Finding("bad", "configuration", str(error)))
+    else:
+        models = [agent.model for agent in loaded.sections.agents.values()]
+        findings.append(doctor.Finding("good", "configuration", named))
+        findings += await doctor.providers(loaded.sections.providers, models)
+    address, namespace = environment.temporal_address, environment.temporal_namespace
+    reach = partial(connect, address, namespace, api_key=environment.temporal_api_key)
+    temporal, redis, database = await asyncio.gather(
+        servers.temporal(reach, address, SEARCH_ATTRIBUTES, TASK_QUEUE),
+        servers.redis(command_client(environment.redis_url), doctor.without_secrets(environment.redis_url)),
+        servers.database(environment.database_url, MIGRATIONS),
+    )
+    return [*findings, *temporal, *redis, database]
+
+
+def _reconnecting() -> None:
+    print("\n… the API is away; reconnecting", file=sys.stderr)
+
+
+def main() -> None:
+    """Entry point: what can be said in a sentence is said in a sentence."""
+    try:
+        app()
+    except FermataError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+
+
+if __name__ == "__main__":
+    main()

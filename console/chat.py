@@ -1,0 +1,157 @@
+"""`fermata chat`: a conversation in the terminal. It holds nothing but a cursor, so anything in between may restart."""
+
+from contextlib import closing
+
+import httpx2
+
+from console import transcript
+from console.client import Api, Problem
+from console.deciding import arguments, choices, decision, refusal
+from console.follow import follow, known_event, snapshot
+from console.legible import line, now, pretty
+from console.terminal import Terminal, first_interrupt
+from console.transcript import Piece, Style, Transcript
+from domain.approval import Approval, CallRequest, Decision
+from domain.content import JsonObject
+from domain.errors import AgentNotFound, FermataError
+from domain.events import GenerationFinished, GenerationPaused
+from domain.ids import GenerationId
+
+WAIT = "w"
+GONE = (httpx2.codes.NOT_FOUND, httpx2.codes.CONFLICT)  # there is nothing to decide any more
+
+
+class NobodyDecides(FermataError):
+    """The input has ended, and an approval waits."""
+
+
+def chat(api: Api, terminal: Terminal, agent: str | None) -> None:
+    """Talk until there is nothing more to say. Raises FermataError if the agent is unknown or the API stays away."""
+    found = _agent(api, agent)
+    name, model = line(str(found["name"])), line(str(found["model"]))
+    _say(terminal, f"{name} ({model}) · Ctrl-C stops an answer · /new begins anew, /quit leaves", "dim")
+    conversation = None
+    while (said := _next_message(terminal)) is not None:
+        match said.strip():
+            case "":
+                continue
+            case "/quit":
+                return
+            case "/new":
+                conversation = None
+                _say(terminal, "A new conversation.", "dim")
+            case _:
+                try:
+                    generation, conversation = api.start(said, agent=found["id"], conversation=conversation)
+                    _Answer(api, terminal, generation).show()
+                except Problem as problem:
+                    _say(terminal, f"✗ {problem}", "red")
+
+
+class _Answer:
+    """One answer on the screen: how far it was read, and what was written of it."""
+
+    def __init__(self, api: Api, terminal: Terminal, generation: GenerationId) -> None:
+        self._api, self._terminal, self._generation = api, terminal, generation
+        self._cursor, self._sofar = 0, Transcript()
+
+    def show(self) -> None:
+        """Write it to its end. Where it pauses, the person is asked; meanwhile no connection is held."""
+        while self._read():
+            try:
+                for approval in self._api.view(self._generation).approvals:
+                    self._decide(approval)
+            except KeyboardInterrupt:
+                self._terminal.write([Piece("\n")])
+                self._stop()
+
+    def _read(self) -> bool:
+        """Read on to the next pause (True) or to the end (False)."""
+        frames = follow(self._api, self._generation, self._cursor)
+        with first_interrupt(self._stop), closing(frames):
+            for frame in frames:
+                self._cursor = int(frame.id) if frame.id else self._cursor
+                if (view := snapshot(frame)) is not None:  # only after a hole: everything was asked for
+                    self._write(transcript.recap(self._sofar, view))
+                    if view.approvals:
+                        return True
+                if (event := known_event(frame)) is None:
+                    continue
+                self._write(transcript.write(self._sofar, event, now()))
+                match event:
+                    case GenerationPaused():
+                        return True
+                    case GenerationFinished():
+                        return False
+                    case _:
+                        pass
+        self._write(transcript.recap(self._sofar, self._api.view(self._generation)))  # its log is gone already
+        return False
+
+    def _decide(self, approval: Approval) -> None:
+        """Ask for each call, and send the decisions; what can be put right is asked again."""
+        names = {call.call_id: call.name for call in approval.calls}
+        while True:
+            decisions = []
+            for call in approval.calls:
+                if (decided := self._ask(approval, call)) is None:
+                    return
+                decisions.append(decided)
+            try:
+                if self._api.decide(self._generation, approval.id, decisions) is None:
+                    self._note("Kept: no worker answers now; the decision counts as soon as one does.", "yellow")
+                return
+            except Problem as problem:
+                self._note(f"✗ {refusal(problem, names, now())}", "red")
+                if problem.status in GONE:
+                    return
+
+    def _ask(self, approval: Approval, call: CallRequest) -> Decision | None:
+        """One decision; None if the person would rather wait for somebody else's."""
+        while True:
+            said = self._terminal.ask(f"{line(call.name)}: {choices(call)} · [{WAIT}]ait › ")
+            if said is None:
+                raise NobodyDecides(f"The input has ended, and {approval.id} waits: `fermata approve {approval.id}`.")
+            if said.strip() == WAIT:
+                self._note("Waiting for somebody else's decision. Ctrl-C stops the answer.", "dim")
+                return None
+            try:
+                if said.strip() == "e" and self._terminal.interactive and "edit" in call.allowed_decisions:
+                    edited = arguments(self._terminal.edit(pretty(call.arguments or {})))
+                    return Decision(call_id=call.call_id, decision="edit", arguments=edited)
+                return decision(call, said)
+            except FermataError as error:
+                self._note(f"✗ {error}", "red")
+
+    def _stop(self) -> None:
+        try:
+            self._api.abort(self._generation)
+        except FermataError as error:
+            self._note(f"✗ Not stopped: {error} Ctrl-C once more leaves.", "red")
+
+    def _note(self, text: str, style: Style) -> None:
+        self._write(transcript.note(self._sofar, text, style))
+
+    def _write(self, written: transcript.Written) -> None:
+        self._sofar, pieces = written
+        self._terminal.write(pieces)
+
+
+def _agent(api: Api, wanted: str | None) -> JsonObject:
+    agents = api.agents()
+    found = next((agent for agent in agents if wanted in (None, agent["id"])), None)
+    if found is None:
+        raise AgentNotFound(f"There is no agent {wanted!r}. There are: {', '.join(agent['id'] for agent in agents)}.")
+    return found
+
+
+def _next_message(terminal: Terminal) -> str | None:
+    try:
+        return terminal.ask("› ")
+    except KeyboardInterrupt:
+        terminal.write([Piece("\n")])
+        return None
+
+
+def _say(terminal: Terminal, text: str, style: Style) -> None:
+    terminal.write([Piece(f"{text}\n", style)])

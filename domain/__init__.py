@@ -1,0 +1,1 @@
+"""The rules of the product. Pure: the standard library and pydantic, no input or output."""

@@ -1,0 +1,266 @@
+"""Transitions of the tool calls of a turn: judged, decided, timed out, returned, lost."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from domain import wording
+from domain.approval import Approval, CallRequest, Decided, Decision, Receipt, digest
+from domain.content import Actor, ErrorInfo, ToolStatus
+from domain.errors import IllegalFact
+from domain.events import (
+    ApprovalDecided,
+    ApprovalExpired,
+    ApprovalRequested,
+    Event,
+    ToolCompleted,
+)
+from domain.facts import (
+    ApprovalTimedOut,
+    CallJudgement,
+    CallsJudged,
+    DecisionsMade,
+    Fact,
+    ToolLost,
+    ToolReturned,
+)
+from domain.generation import (
+    Acting,
+    Allowed,
+    Answered,
+    Asked,
+    Call,
+    Generation,
+    Judging,
+    Stopping,
+)
+from domain.ids import ApprovalId, CallId, mint
+from domain.moves import Step, act, answer, check_turn, policy_reason, stop, to, unanswered
+from domain.policy import ALL_DECISIONS, DecisionKind
+
+WithCalls = TypeVar("WithCalls", Acting, Stopping)
+
+
+def calls_judged(generation: Generation, phase: Judging, judged: CallsJudged, now: datetime) -> Step:
+    check_turn(phase.turn, judged.turn, judged)
+    judgements = {judgement.call_id: judgement for judgement in judged.judgements}
+    if judgements.keys() != {call.call_id for call in phase.calls}:
+        raise IllegalFact(f"judgements that are not those of the calls in hand: {judged!r}")
+    approval_id = _approval_id(generation, phase.turn, now)
+    calls, requests, events = [], [], list[Event]()
+    for unjudged in phase.calls:
+        judgement = judgements[unjudged.call_id]
+        asked = judgement.invalid is None and judgement.verdict == "ask"
+        call = Call(
+            call_id=unjudged.call_id,
+            name=unjudged.name,
+            digest=unjudged.digest,
+            state=Asked(approval_id=approval_id) if asked else Allowed(digest=unjudged.digest),
+        )
+        if asked:
+            requests.append(_request(generation, call, judgement.reason, judgement.allowed_decisions))
+        elif (refusal := _refusal(judgement)) is not None:
+            status, output = refusal
+            call, event = answer(call, phase.turn, status, output)
+            events.append(event)
+        calls.append(call)
+    approvals = (_approval(generation, approval_id, phase.turn, requests, now),) if requests else ()
+    events += [ApprovalRequested(approval=approval) for approval in approvals]
+    return act(generation, Acting(turn=phase.turn, calls=tuple(calls), approvals=approvals), events, now)
+
+
+def _refusal(judgement: CallJudgement) -> tuple[ToolStatus, str] | None:
+    if judgement.invalid is not None:
+        return "failed", wording.invalid(judgement.invalid)
+    if judgement.verdict == "deny":
+        return "denied", wording.denied(judgement.because, judgement.reason)
+    return None
+
+
+def decisions_made(generation: Generation, phase: Acting, made: DecisionsMade, now: datetime) -> Step:
+    approval = next((a for a in phase.approvals if a.id == made.approval_id), None)
+    decisions = {decision.call_id: decision for decision in made.decisions}
+    if approval is None or not decisions.keys() <= {call.call_id for call in approval.calls}:
+        raise IllegalFact(f"decisions on calls that nobody was asked for: {made!r}")
+    if not decisions or len(decisions) < len(made.decisions):
+        raise IllegalFact(f"no decision, or two for one call: {made!r}")
+    events: list[Event] = [
+        ApprovalDecided(
+            approval_id=approval.id,
+            call_id=decision.call_id,
+            decision=decision.decision,
+            by=made.by,
+            at=now,
+            reason=decision.reason,
+            arguments=decision.arguments if decision.decision == "edit" else None,
+            text=decision.text if decision.decision == "respond" else None,
+        )
+        for decision in made.decisions
+    ]
+    calls = []
+    for call in phase.calls:
+        if decision := decisions.get(call.call_id):
+            call, answers = _decide(generation, phase.turn, call, decision, made.by)
+            events += answers
+        calls.append(call)
+    open_calls = tuple(request for request in approval.calls if request.call_id not in decisions)
+    approvals = tuple(
+        approval.model_copy(update={"calls": open_calls}) if a.id == approval.id else a
+        for a in phase.approvals
+        if a.id != approval.id or open_calls
+    )
+    generation = _with_receipt(generation, approval, made, open_calls, now)
+    return act(generation, Acting(turn=phase.turn, calls=tuple(calls), approvals=approvals), events, now)
+
+
+def _decide(
+    generation: Generation, turn: int, call: Call, decision: Decision, by: Actor
+) -> tuple[Call, list[ToolCompleted]]:
+    """What one decision makes of its call."""
+    run = call.runs + 1
+    match decision.decision:
+        case "approve":
+            state = Allowed(digest=call.digest, run=run)
+            return call.model_copy(update={"state": state}), []
+        case "edit":
+            edited = decision.arguments or {}
+            state = Allowed(digest=digest(call.name, edited), arguments=edited, run=run)
+            return call.model_copy(update={"state": state, "digest": state.digest}), []
+        case "reject":
+            told = wording.rejected(by, decision.reason, policy_reason(generation, call.name), lost=call.runs > 0)
+            call, event = answer(call, turn, "rejected", told)
+            return call, [event]
+        case "respond":
+            call, event = answer(call, turn, "completed", wording.responded(decision))
+            return call, [event]
+
+
+def approval_timed_out(generation: Generation, phase: Acting, timed_out: ApprovalTimedOut, now: datetime) -> Step:
+    """The time is over; a stale timer, whose approval is gone, changes nothing."""
+    approval = next((a for a in phase.approvals if a.id == timed_out.approval_id), None)
+    if approval is None:
+        return generation, []
+    events: list[Event] = [ApprovalExpired(approval_id=approval.id, then=approval.then)]
+    asked = {request.call_id for request in approval.calls}
+    calls = []
+    for call in phase.calls:
+        if call.call_id in asked:
+            call, event = unanswered(call, phase.turn, "expired", wording.EXPIRED)
+            events.append(event)
+        calls.append(call)
+    approvals = tuple(a for a in phase.approvals if a.id != approval.id)
+    acting = Acting(turn=phase.turn, calls=tuple(calls), approvals=approvals)
+    if approval.then == "deny":
+        return act(generation, acting, events, now)
+    error = ErrorInfo(code="approval_expired", message="Nobody decided in time, so the answer ended here.")
+    return stop(generation, acting.turn, acting.calls, "expired", error), events
+
+
+def tool_returned(generation: Generation, phase: Acting, returned: ToolReturned, now: datetime) -> Step:
+    acting, events = _with_result(phase, returned)
+    return act(generation, acting, events, now)
+
+
+def tool_lost(generation: Generation, phase: Acting, lost: ToolLost, now: datetime) -> Step:
+    """Nobody knows what the call did, so a person is asked, whatever the policy says."""
+    call = _running(phase.calls, lost.turn == phase.turn, lost.call_id, lost)
+    if generation.request.approvals == "unsupported":
+        answered, event = answer(call, phase.turn, "unknown", wording.LOST_UNASKED)
+        return act(generation, phase.model_copy(update={"calls": _replace(phase.calls, answered)}), [event], now)
+    approval_id = _approval_id(generation, phase.turn, now, lost.call_id)
+    asked = call.model_copy(update={"state": Asked(approval_id=approval_id), "runs": _runs(call)})
+    request = _request(generation, asked, wording.LOST, generation.request.agent.policy.allowed_decisions)
+    approval = _approval(generation, approval_id, phase.turn, [request], now)
+    acting = phase.model_copy(update={"calls": _replace(phase.calls, asked), "approvals": (*phase.approvals, approval)})
+    return act(generation, acting, [ApprovalRequested(approval=approval)], now)
+
+
+def late_result(generation: Generation, phase: Stopping, returned: ToolReturned, now: datetime) -> Step:
+    """A tool that was being cancelled has ended; what it says counts."""
+    phase, events = _with_result(phase, returned)
+    return to(generation, phase), events
+
+
+def late_loss(generation: Generation, phase: Stopping, lost: ToolLost, now: datetime) -> Step:
+    call = _running(phase.calls, lost.turn == phase.turn, lost.call_id, lost)
+    answered, event = answer(call, phase.turn, "unknown", wording.LOST_UNASKED)
+    return to(generation, phase.model_copy(update={"calls": _replace(phase.calls, answered)})), [event]
+
+
+def _with_result(phase: WithCalls, returned: ToolReturned) -> tuple[WithCalls, list[Event]]:
+    """A result from the tool; its output is in the store."""
+    call = _running(phase.calls, returned.turn == phase.turn, returned.call_id, returned)
+    answered = call.model_copy(update={"state": Answered(status=returned.status), "runs": _runs(call)})
+    event = ToolCompleted(
+        turn=phase.turn,
+        call_id=call.call_id,
+        status=returned.status,
+        is_error=returned.status != "completed",
+        duration_ms=returned.duration_ms,
+    )
+    return phase.model_copy(update={"calls": _replace(phase.calls, answered)}), [event]
+
+
+def _running(calls: Sequence[Call], same_turn: bool, call_id: CallId, fact: Fact) -> Call:
+    for call in calls:
+        if same_turn and call.call_id == call_id and isinstance(call.state, Allowed):
+            return call
+    raise IllegalFact(f"a result for a call that was not running: {fact!r}")
+
+
+def _runs(call: Call) -> int:
+    return call.state.run if isinstance(call.state, Allowed) else call.runs
+
+
+def _replace(calls: Iterable[Call], changed: Call) -> tuple[Call, ...]:
+    return tuple(changed if call.call_id == changed.call_id else call for call in calls)
+
+
+def _request(generation: Generation, call: Call, reason: str | None, allowed: tuple[DecisionKind, ...]) -> CallRequest:
+    tool = generation.request.agent.tool(call.name)
+    return CallRequest(
+        call_id=call.call_id,
+        name=call.name,
+        description=tool.description if tool else "",
+        reason=reason,
+        allowed_decisions=allowed or ALL_DECISIONS,
+        digest=call.digest,
+    )
+
+
+def _approval(
+    generation: Generation, approval_id: ApprovalId, turn: int, requests: list[CallRequest], now: datetime
+) -> Approval:
+    expiry = generation.request.agent.policy.expiry
+    return Approval(
+        id=approval_id,
+        turn=turn,
+        calls=tuple(requests),
+        created_at=now,
+        expires_at=now + expiry.after,
+        then=expiry.then,
+    )
+
+
+def _approval_id(generation: Generation, turn: int, now: datetime, *salt: str) -> ApprovalId:
+    """Minted from what is known, so that a replay mints it again."""
+    entropy = "/".join((generation.request.generation_id, str(turn), now.isoformat(), *salt)).encode()
+    return ApprovalId(mint("apr", now, entropy))
+
+
+def _with_receipt(
+    generation: Generation,
+    approval: Approval,
+    made: DecisionsMade,
+    open_calls: tuple[CallRequest, ...],
+    now: datetime,
+) -> Generation:
+    old = next((r for r in generation.receipts if r.approval_id == approval.id), Receipt(approval_id=approval.id))
+    lines = tuple(Decided(call_id=d.call_id, decision=d.decision, by=made.by, at=now) for d in made.decisions)
+    new = Receipt(
+        approval_id=approval.id,
+        decided=old.decided + lines,
+        remaining=tuple(request.call_id for request in open_calls),
+    )
+    kept = tuple(r for r in generation.receipts if r.approval_id != approval.id)
+    return generation.model_copy(update={"receipts": (*kept, new)})

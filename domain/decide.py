@@ -1,0 +1,133 @@
+"""The ladder of refusals: what may be decided now. Pure; each refusal leaves the pause as it was.
+
+The API gathers what only it can know (do the edited arguments fit the schema?) and hands it in, so that the owner of
+the state gives every refusal, in one order, whoever asks.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from domain.approval import Approval, CallRequest, Decision, Receipt
+from domain.content import Actor, JsonObject, Value
+from domain.errors import (
+    AlreadyDecided,
+    ApprovalIdRequired,
+    ApprovalMismatch,
+    ApprovalNotFound,
+    ArgumentsInvalid,
+    DecisionNotAllowed,
+    IncompleteDecision,
+    InvalidBody,
+    NotPaused,
+    PauseExpired,
+    UndecidedCalls,
+    UnknownCall,
+)
+from domain.facts import DecisionsMade
+from domain.generation import Generation, pending
+from domain.ids import ApprovalId, CallId, GenerationId
+
+
+class ResumeRequest(Value):
+    """Decisions of one person on one approval. Without `partial` they must cover every open call."""
+
+    generation_id: GenerationId
+    approval_id: ApprovalId | None = None
+    decisions: tuple[Decision, ...] = ()
+    partial: bool = False
+    by: Actor
+    argument_errors: tuple[JsonObject, ...] = ()  # of edited arguments against the schema: {call_id, pointer, message}
+
+
+class ResumeAnswer(Value):
+    """`waiting`: accepted, and calls are still open."""
+
+    status: str
+    receipt: Receipt
+
+
+def decide(generation: Generation, request: ResumeRequest, now: datetime) -> DecisionsMade:
+    """The fact these decisions make. Raises the first refusal of the ladder."""
+    if len({d.call_id for d in request.decisions}) < len(request.decisions):
+        raise InvalidBody("Two decisions for one call. Decide each call once.")
+    approval = _approval_in_question(generation, request, now)
+    calls = {call.call_id: call for call in approval.calls}
+    _check_coverage(generation, approval, calls, request)
+    _check_allowed(calls, request.decisions)
+    incomplete = [d.call_id for d in request.decisions if _lacks_something(d)]
+    if incomplete:
+        raise IncompleteDecision(calls=incomplete)
+    if request.argument_errors:
+        raise ArgumentsInvalid(errors=list(request.argument_errors))
+    return DecisionsMade(approval_id=approval.id, decisions=request.decisions, by=request.by)
+
+
+def answer(generation: Generation, approval_id: ApprovalId) -> ResumeAnswer:
+    """What is told after the decisions were taken."""
+    receipt = _receipt(generation, approval_id) or Receipt(approval_id=approval_id)
+    return ResumeAnswer(status="waiting" if receipt.remaining else "resuming", receipt=receipt)
+
+
+def sole_approval(generation: Generation, approval_id: str) -> Approval:
+    """The pending approval of that id, for the short forms `approve` and `reject`. Raises ApprovalNotFound."""
+    for approval in pending(generation):
+        if approval.id == approval_id:
+            return approval
+    raise ApprovalNotFound(f"No approval {approval_id!r} is pending.")
+
+
+def _approval_in_question(generation: Generation, request: ResumeRequest, now: datetime) -> Approval:
+    waiting = pending(generation)
+    receipt = _receipt(generation, request.approval_id) if request.approval_id else None
+    if not waiting:
+        if receipt is not None:
+            raise AlreadyDecided(receipt=receipt.model_dump(mode="json"))
+        raise NotPaused()
+    named = next((a for a in waiting if a.id == request.approval_id), None)
+    if now >= (named or waiting[0]).expires_at:
+        raise PauseExpired(expires_at=(named or waiting[0]).expires_at.isoformat())
+    if request.approval_id is None:
+        raise ApprovalIdRequired(current=[a.id for a in waiting])
+    if named is None:
+        raise ApprovalMismatch(current=waiting[0].id, receipt=receipt.model_dump(mode="json") if receipt else None)
+    return named
+
+
+def _check_coverage(
+    generation: Generation, approval: Approval, calls: dict[CallId, CallRequest], request: ResumeRequest
+) -> None:
+    undecided = [call_id for call_id in calls if call_id not in {d.call_id for d in request.decisions}]
+    if (undecided and not request.partial) or not request.decisions:
+        raise UndecidedCalls(calls=undecided)
+    receipt = _receipt(generation, approval.id)
+    earlier = {line.call_id for line in receipt.decided} if receipt else set()
+    if receipt and any(d.call_id in earlier for d in request.decisions):
+        raise AlreadyDecided(receipt=receipt.model_dump(mode="json"))
+
+
+def _check_allowed(calls: dict[CallId, CallRequest], decisions: Sequence[Decision]) -> None:
+    unknown = [d.call_id for d in decisions if d.call_id not in calls]
+    if unknown:
+        raise UnknownCall(calls=unknown)
+    forbidden = [
+        d.call_id
+        for d in decisions
+        if d.decision not in calls[d.call_id].allowed_decisions
+        or (d.scope == "conversation" and not calls[d.call_id].always_allowable)
+    ]
+    if forbidden:
+        raise DecisionNotAllowed(calls=forbidden)
+
+
+def _lacks_something(decision: Decision) -> bool:
+    match decision.decision:
+        case "edit":
+            return decision.arguments is None
+        case "respond":
+            return not decision.text
+        case "approve" | "reject":
+            return False
+
+
+def _receipt(generation: Generation, approval_id: ApprovalId | None) -> Receipt | None:
+    return next((receipt for receipt in generation.receipts if receipt.approval_id == approval_id), None)

@@ -1,0 +1,297 @@
+"""What the steps need of the world, as protocols. Adapters fulfil them; `worker.py` brings the two together."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
+
+from domain.agent import ToolSpec
+from domain.approval import Approval, Receipt
+from domain.content import ErrorInfo, JsonObject, Message, Part, ToolStatus, Usage, Value
+from domain.decide import ResumeAnswer, ResumeRequest
+from domain.events import ApprovalDecided, Event, FinishReason, Outcome, Totals
+from domain.ids import ApprovalId, CallId, ConversationId, GenerationId, MessageId
+from domain.prompt import Said
+from domain.start import Aborted, AbortRequest, StartRequest, Submitted
+from domain.view import View
+
+
+class Address(Value):
+    """Whose conversation: what names its workflow."""
+
+    tenant: str
+    owner: str
+    conversation: ConversationId
+
+
+# The model. Chunks are on the hot path: slotted dataclasses, not validated models.
+@dataclass(frozen=True, slots=True)
+class TextChunk:
+    part: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningChunk:
+    part: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallOpened:
+    part: int
+    call_id: CallId
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallChunk:
+    """A fragment of the arguments' JSON text of the call opened at this part."""
+
+    part: int
+    call_id: CallId
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReply:
+    """The end of a reply: its parts whole, with the provider's signatures; cost in US dollars, None if unknown."""
+
+    parts: tuple[Part, ...]
+    finish_reason: FinishReason
+    usage: Usage
+    cost: float | None
+
+
+Chunk = TextChunk | ReasoningChunk | CallOpened | CallChunk | ModelReply
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    model: str  # "provider:name"
+    instructions: str
+    said: Sequence[Said]
+    tools: Sequence[ToolSpec]
+    parameters: JsonObject
+    first_byte_timeout: timedelta
+    silence_timeout: timedelta
+    attempt: int = 1
+
+
+class Model(Protocol):
+    """Calls models. No retries here: whatever fails is raised as ModelRetryable or ModelFinal."""
+
+    def stream(self, request: ModelRequest) -> AsyncIterator[Chunk]:
+        """The reply, chunk by chunk; parts are numbered densely from 0 as they appear; ModelReply comes last.
+
+        A stream that ends without a finish reason is ModelRetryable, never half an answer. Closing the iterator, or
+        cancelling its task, closes the provider's connection.
+        """
+
+    def context_tokens(self, model: str) -> int | None:
+        """Size of the model's context window in tokens, if known."""
+
+    def cost(self, model: str, usage: Usage) -> float | None:
+        """US dollars for that usage; None if the price is unknown."""
+
+
+# Tools.
+class ToolOutput(Value):
+    """What the model will read. `is_error`: the tool failed in a way the model should know about."""
+
+    text: str
+    is_error: bool = False
+
+
+class Tools(Protocol):
+    """Runs tools."""
+
+    def invalid(self, tool: ToolSpec, arguments: JsonObject | str) -> str | None:
+        """What is wrong with the arguments, as one sentence; None if they fit."""
+
+    async def run(self, tool: ToolSpec, arguments: JsonObject, *, idempotency_key: str) -> ToolOutput:
+        """The tool's output. A tool that raises is an output with `is_error`, not an exception."""
+
+
+# The engine, as the API speaks to it.
+class Engine(Protocol):
+    """Runs generations. Every method raises Unavailable when the engine is away, and domain errors when refused."""
+
+    async def submit(self, request: StartRequest) -> Submitted:
+        """Start, or queue. Repeating it with the same generation id changes nothing."""
+
+    async def resume(self, owner: Address, request: ResumeRequest, decision_id: str) -> ResumeAnswer | None:
+        """The answer once the workflow has taken the decisions; None if no worker answered in time and they were left
+        with the engine, to be taken when one does. `decision_id` makes repeats one decision. Raises NotPaused if
+        nothing runs in that conversation.
+        """
+
+    async def resume_later(self, owner: Address, request: ResumeRequest) -> None:
+        """Leave the decisions with the engine without waiting for a worker. Raises NotPaused if nothing runs."""
+
+    async def abort(self, owner: Address, request: AbortRequest) -> Aborted:
+        """Stop, and return when all is stored and told. Raises GenerationNotFound if it does not run."""
+
+    async def healthy(self) -> bool:
+        """Whether the engine answers."""
+
+
+# The log.
+class Writer(Value):
+    """Who writes. A higher epoch of the same name fences every lower one out."""
+
+    name: str
+    epoch: int
+
+
+class Log(Protocol):
+    """The numbered events of each generation, for readers."""
+
+    async def append(
+        self, generation: GenerationId, writer: Writer, position: int, events: Sequence[Event], *, seal: bool = False
+    ) -> int:
+        """Number, keep and publish the events; returns the sequence number of the last one.
+
+        `position` counts this writer's events of this epoch, from 1: what was already taken is skipped, so a repeat
+        after a lost answer doubles nothing. Raises StaleWriter if a higher epoch wrote, or the log is sealed and this
+        is no repeat. `seal`: nothing may follow; the log is kept for the retention time from now.
+        """
+
+    async def view(self, generation: GenerationId) -> View | None:
+        """The fold of everything logged so far, with its cursor; None if there is no log."""
+
+    async def save_snapshot(self, generation: GenerationId, view: View) -> None:
+        """Keep the view for readers who join; an older one than the kept one changes nothing."""
+
+    async def events_after(self, generation: GenerationId, after: int) -> list[tuple[int, Event]]:
+        """Every kept event beyond the sequence number, in order."""
+
+
+# The store.
+class TurnRecord(Value):
+    """One reply of the model. `partial`: it did not end by itself; what had come is kept."""
+
+    turn: int
+    attempt: int
+    parts: tuple[Part, ...]
+    finish_reason: FinishReason
+    usage: Usage
+    cost: float | None
+
+    @property
+    def partial(self) -> bool:
+        return self.finish_reason in ("cut", "error")
+
+
+class CallRecord(Value):
+    """The ledger's line for one tool call. `run`/`attempt` name the last dispatch; 0 means never dispatched."""
+
+    call_id: CallId
+    turn: int
+    name: str
+    arguments: JsonObject | str
+    status: ToolStatus = "pending"
+    run: int = 0
+    attempt: int = 0
+    output: str | None = None
+    is_error: bool | None = None
+    duration_ms: int = 0
+    reason: str | None = None
+    decided_by_id: str | None = None
+    decided_by_name: str | None = None
+
+
+class StoredGeneration(Value):
+    request: StartRequest
+    status: Literal["submitted", "queued", "running", "requires_action"] | Outcome
+    text: str  # what the user wrote
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    error: ErrorInfo | None = None
+    totals: Totals | None = None
+
+
+class Store(Protocol):
+    """The record. Every write is an idempotent upsert: a step may run twice. Temporal decides, the store records.
+
+    Any method raises Unavailable when the database is away.
+    """
+
+    async def load(self, generation: GenerationId) -> StoredGeneration:
+        """The generation with its pinned request. Raises GenerationNotFound."""
+
+    async def open(self, request: StartRequest, started_at: datetime) -> Message:
+        """Mark the generation running and store the user's message (unless it is there); returns that message.
+
+        Without a parent named at the start, the parent is the newest message of the conversation.
+        """
+
+    async def history(self, conversation: ConversationId, leaf: MessageId) -> list[Message]:
+        """The branch from the root down to and including `leaf`."""
+
+    async def save_turn(self, generation: GenerationId, turn: TurnRecord) -> None:
+        """Keep a reply, and one ledger line for each of its tool calls. The higher attempt wins."""
+
+    async def turns(self, generation: GenerationId) -> list[TurnRecord]:
+        """The kept replies, in order."""
+
+    async def calls(self, generation: GenerationId) -> list[CallRecord]:
+        """The ledger, in order of the calls."""
+
+    async def dispatch(self, generation: GenerationId, call: CallId, run: int, attempt: int) -> CallRecord:
+        """Note that the call starts, and return the line as it was before. One atomic step.
+
+        Only a (run, attempt) beyond the noted one is noted, and only while this run has no result.
+        """
+
+    async def save_result(
+        self,
+        generation: GenerationId,
+        call: CallId,
+        *,
+        status: ToolStatus,
+        output: str,
+        is_error: bool,
+        duration_ms: int = 0,
+    ) -> None:
+        """Write the call's result into the ledger; a second result for an ended call changes nothing."""
+
+    async def save_approval(self, generation: GenerationId, approval: Approval) -> None:
+        """Keep an approval as pending, its calls as asked, and the generation as requires_action."""
+
+    async def save_decision(self, generation: GenerationId, decided: ApprovalDecided) -> None:
+        """Append a decision, and note it on the call."""
+
+    async def close_approvals(
+        self, generation: GenerationId, approvals: Sequence[ApprovalId], status: Literal["decided", "expired", "closed"]
+    ) -> None:
+        """These approvals wait no more; a generation without pending ones is running again (unless it has ended)."""
+
+    async def save_steer(self, generation: GenerationId, turn: int, index: int, text: str) -> None:
+        """Keep what the user said between two turns; it is heard before `turn`."""
+
+    async def steers(self, generation: GenerationId) -> list[tuple[int, str]]:
+        """Applied steers as (turn before which it was heard, text), in order."""
+
+    async def save_message(self, conversation: ConversationId, message: Message) -> None:
+        """Insert or replace a message; a finished one is never replaced by an unfinished one."""
+
+    async def finish(
+        self,
+        generation: GenerationId,
+        *,
+        outcome: Outcome,
+        error: ErrorInfo | None,
+        totals: Totals,
+        finished_at: datetime,
+    ) -> None:
+        """The generation has ended; its open approvals are closed. The first outcome stands."""
+
+    async def set_title(self, conversation: ConversationId, title: str) -> None:
+        """Name the conversation, unless it has a name."""
+
+    async def title(self, conversation: ConversationId) -> str | None:
+        """The conversation's title."""
+
+    async def receipt(self, generation: GenerationId, approval: ApprovalId) -> Receipt | None:
+        """Who decided what on that approval; None if there is no such approval."""

@@ -1,0 +1,304 @@
+"""What the API reads: lists in pages, one's own things only, and the view of a generation whose log is gone."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from adapters.database.engine import Database
+from adapters.database.queries import Queries
+from adapters.database.starts import Starts
+from adapters.database.store import DatabaseStore
+from domain.content import Actor, SteerPart, TextPart, ToolCallPart, Usage
+from domain.errors import ApprovalNotFound, ConversationNotFound, GenerationNotFound, InvalidRequest
+from domain.events import AgentRef
+from domain.ids import ApprovalId, CallId, ConversationId, GenerationId
+from domain.record import Conversation, LiveGeneration, StatusFilter, StoredApproval
+from domain.view import View
+from tests.integration.record import (
+    NOW,
+    TOTALS,
+    a_call,
+    a_decision,
+    an_approval,
+    answer,
+    answered,
+    claimed,
+    new_approval_id,
+    new_start,
+    opened,
+    reply,
+)
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+    async with opened(request) as database:
+        yield database
+
+
+@pytest.fixture
+def queries(database: Database) -> Queries:
+    return Queries(database)
+
+
+@pytest.fixture
+def store(database: Database) -> DatabaseStore:
+    return DatabaseStore(database)
+
+
+@pytest.fixture
+def ann() -> Actor:
+    """Somebody with nothing in the record."""
+    return Actor(id=str(uuid4()), name="Ann")
+
+
+@pytest.fixture
+def apr() -> ApprovalId:
+    return new_approval_id()
+
+
+# Generations.
+async def test_a_generation_is_found_by_its_owner_only(database: Database, queries: Queries, ann: Actor) -> None:
+    request = await claimed(database, new_start("Hello", owner=ann))
+    found = await queries.generation("acme", ann.id, request.generation_id)
+    assert (found.request, found.status, found.text) == (request, "submitted", "Hello")
+    for tenant, owner, name in (
+        ("other", ann.id, request.generation_id),
+        ("acme", "bob", request.generation_id),
+        ("acme", ann.id, "gen_none"),
+    ):
+        with pytest.raises(GenerationNotFound):
+            await queries.generation(tenant, owner, GenerationId(name))
+
+
+async def test_generations_are_listed_newest_first_in_pages(database: Database, queries: Queries, ann: Actor) -> None:
+    made = [await answered(database, new_start(owner=ann, after=n * HOUR)) for n in range(5)]
+    seen, before, pages = list[str](), None, 0
+    while pages == 0 or before:
+        page = await queries.generations("acme", ann.id, limit=2, before=before)
+        seen += [item.request.generation_id for item in page.items]
+        before, pages = page.next, pages + 1
+    assert seen == [request.generation_id for request in reversed(made)]
+    assert pages == 3
+
+
+async def test_generations_of_one_moment_are_all_listed(database: Database, queries: Queries, ann: Actor) -> None:
+    made = {(await answered(database, new_start(owner=ann))).generation_id for _ in range(3)}
+    first = await queries.generations("acme", ann.id, limit=2)
+    rest = await queries.generations("acme", ann.id, limit=2, before=first.next)
+    assert {item.request.generation_id for item in first.items + rest.items} == made
+    assert rest.next is None
+
+
+async def test_generations_are_filtered_by_status_and_conversation(
+    database: Database, queries: Queries, store: DatabaseStore, ann: Actor, apr: ApprovalId
+) -> None:
+    done = await answered(database, new_start(owner=ann))
+    queued, running, paused, _submitted = [
+        await claimed(database, new_start(owner=ann, after=n * HOUR)) for n in range(1, 5)
+    ]
+    await Starts(database).accepted(queued.generation_id, "queued")
+    await store.open(running, NOW)
+    await store.open(paused, NOW)
+    await store.save_approval(paused.generation_id, an_approval(apr))
+
+    async def listed(status: StatusFilter | None, conversation: ConversationId | None = None) -> list[str]:
+        page = await queries.generations("acme", ann.id, status=status, conversation=conversation)
+        return [item.request.generation_id for item in page.items]
+
+    assert await listed(None) == [r.generation_id for r in (paused, running, queued, done)]
+    assert await listed("live") == [r.generation_id for r in (paused, running, queued)]
+    assert await listed("requires_action") == [paused.generation_id]
+    assert await listed("completed") == [done.generation_id]
+    assert await listed(None, running.conversation_id) == [running.generation_id]
+    assert await listed("completed", running.conversation_id) == []
+
+
+@pytest.mark.parametrize("cursor", ["", "nonsense", "2026-99-99T00:00:00Z_gen_1", "2026-11-24T22:00:00_gen_1"])
+async def test_a_cursor_of_somewhere_else_is_refused(queries: Queries, cursor: str) -> None:
+    with pytest.raises(InvalidRequest):
+        await queries.generations("acme", "ann", before=cursor)
+
+
+# Conversations.
+async def test_conversations_are_listed_by_their_last_move(
+    database: Database, queries: Queries, store: DatabaseStore, ann: Actor
+) -> None:
+    old, new, _empty = (
+        await answered(database, new_start(owner=ann)),
+        await answered(database, new_start(owner=ann, after=HOUR)),
+        await claimed(database, new_start(owner=ann)),
+    )
+    await store.set_title(old.conversation_id, "Music")
+    running = await claimed(database, new_start(owner=ann, conversation=old.conversation_id, after=2 * HOUR))
+    await store.open(running, NOW + 3 * HOUR)
+    first = await queries.conversations("acme", ann.id, limit=1)
+    assert first.items == (
+        Conversation(
+            id=old.conversation_id,
+            title="Music",
+            agent="assistant",
+            created_at=NOW,
+            updated_at=NOW + 3 * HOUR,
+            live=LiveGeneration(id=running.generation_id, status="running"),
+        ),
+    )
+    rest = await queries.conversations("acme", ann.id, limit=1, before=first.next)
+    assert [(item.id, item.live) for item in rest.items] == [(new.conversation_id, None)]
+    assert rest.next is None
+    assert (await queries.conversations("other", ann.id)).items == ()
+
+
+async def test_a_late_write_does_not_move_a_conversation_back(
+    database: Database, queries: Queries, store: DatabaseStore, ann: Actor
+) -> None:
+    request = await answered(database, new_start(owner=ann, after=HOUR))
+    await store.save_message(request.conversation_id, answer(request).model_copy(update={"created_at": NOW}))
+    conversation = await queries.conversation("acme", ann.id, request.conversation_id)
+    assert conversation.updated_at == NOW + HOUR
+
+
+async def test_what_runs_is_shown_rather_than_what_waits(
+    database: Database, queries: Queries, store: DatabaseStore, ann: Actor
+) -> None:
+    first = await claimed(database, new_start(owner=ann))
+    conversation = first.conversation_id
+    others = [
+        await claimed(database, new_start(owner=ann, conversation=conversation, after=n * HOUR)) for n in range(1, 3)
+    ]
+    for request in (first, *others):
+        await Starts(database).accepted(request.generation_id, "queued")
+    found = await queries.conversation("acme", ann.id, conversation)
+    assert found.live == LiveGeneration(id=first.generation_id, status="queued")
+    await store.open(others[0], NOW)
+    found = await queries.conversation("acme", ann.id, conversation)
+    assert found.live == LiveGeneration(id=others[0].generation_id, status="running")
+
+
+async def test_messages_are_listed_oldest_first_to_their_owner_only(
+    database: Database, queries: Queries, ann: Actor
+) -> None:
+    request = await answered(database, new_start("Hello", owner=ann))
+    messages = await queries.messages("acme", ann.id, request.conversation_id)
+    assert [(m.role, m.parent_id) for m in messages] == [("user", None), ("assistant", request.user_message_id)]
+    assert messages[1] == answer(request)
+    for tenant, owner in (("other", ann.id), ("acme", "bob")):
+        with pytest.raises(ConversationNotFound):
+            await queries.messages(tenant, owner, request.conversation_id)
+        with pytest.raises(ConversationNotFound):
+            await queries.conversation(tenant, owner, request.conversation_id)
+
+
+# Approvals.
+async def test_an_approval_is_found_with_its_generation_by_its_owner_only(
+    database: Database, queries: Queries, store: DatabaseStore, ann: Actor, apr: ApprovalId
+) -> None:
+    request = await claimed(database, new_start(owner=ann))
+    asked = an_approval(apr, a_call("call_1", to="bob"))
+    await store.save_approval(request.generation_id, asked)
+    assert await queries.approval("acme", ann.id, apr) == StoredApproval(
+        approval=asked, generation_id=request.generation_id, status="pending"
+    )
+    for tenant, owner in (("other", ann.id), ("acme", "bob")):
+        with pytest.raises(ApprovalNotFound):
+            await queries.approval(tenant, owner, apr)
+
+
+async def test_every_decision_can_be_read_afterwards(
+    database: Database, queries: Queries, store: DatabaseStore, apr: ApprovalId
+) -> None:
+    generation = (await claimed(database)).generation_id
+    await store.save_approval(generation, an_approval(apr, a_call("call_1"), a_call("call_2")))
+    made = [a_decision(apr, "call_2", "reject", reason="no"), a_decision(apr, "call_1", "edit", to="eve")]
+    for decision in made:
+        await store.save_decision(generation, decision)
+    assert await queries.decisions(generation) == made
+    receipt = await queries.receipt(generation, apr)
+    assert receipt is not None
+    assert receipt.remaining == ()
+
+
+# The view.
+async def test_the_view_of_a_waiting_generation_is_queued(database: Database, queries: Queries) -> None:
+    request = await claimed(database)
+    view = await queries.view(request.generation_id)
+    assert (view.status, view.message, view.user_message, view.cursor) == ("queued", None, None, 0)
+
+
+async def test_the_view_of_a_paused_generation_shows_what_was_said_and_asked(
+    database: Database, queries: Queries, store: DatabaseStore, apr: ApprovalId
+) -> None:
+    request = await claimed(database)
+    generation, calls = request.generation_id, (a_call("call_1", to="bob"), a_call("call_2"))
+    user_message = await store.open(request, NOW)
+    await store.save_turn(generation, reply(TextPart(text="One moment.")))
+    await store.save_steer(generation, 2, 1, "Hurry!")
+    await store.save_turn(generation, reply(*calls, turn=2))
+    await store.save_approval(generation, an_approval(apr, *calls))
+    await store.save_decision(generation, a_decision(apr, "call_1", to="eve"))
+    await store.set_title(request.conversation_id, "Music")
+    view = await queries.view(generation)
+    message = view.message
+    assert message is not None
+    assert view == View(
+        id=generation,
+        conversation_id=request.conversation_id,
+        agent=AgentRef(id="assistant", name="Assistant", model="demo:script"),
+        status="requires_action",
+        created_at=NOW,
+        started_at=NOW,
+        turn=2,
+        turn_offset=2,
+        message=message,
+        user_message=user_message,
+        approvals=(an_approval(apr, calls[1]),),
+        title="Music",
+        usage=Usage(input_tokens=6, output_tokens=4),
+        cost=1.0,
+    )
+    assert (message.id, message.parent_id, message.unfinished) == (
+        request.response_message_id,
+        request.user_message_id,
+        True,
+    )
+    reason = "mails cannot be taken back"
+    assert message.parts == (
+        TextPart(text="One moment."),
+        SteerPart(text="Hurry!"),
+        ToolCallPart(
+            call_id=CallId("call_1"),
+            name="mail",
+            arguments={"to": "eve"},
+            status="approved",
+            reason=reason,
+            decided_by=Actor(id="ann", name="Ann"),
+        ),
+        ToolCallPart(call_id=CallId("call_2"), name="mail", arguments={}, reason=reason),
+    )
+
+
+async def test_the_view_of_an_ended_generation_shows_the_stored_message(database: Database, queries: Queries) -> None:
+    request = await answered(database, text="Hi")
+    view = await queries.view(request.generation_id)
+    assert view.message == answer(request, "Hi")
+    assert (view.status, view.outcome, view.finished_at) == ("completed", "completed", NOW)
+    assert (view.usage, view.cost) == (Usage(input_tokens=10, output_tokens=5), 0.25)
+
+
+async def test_the_view_of_what_was_stopped_early_has_no_message(
+    database: Database, queries: Queries, store: DatabaseStore
+) -> None:
+    request = await claimed(database)
+    await store.open(request, NOW)
+    await store.finish(request.generation_id, outcome="aborted", error=None, totals=TOTALS, finished_at=NOW)
+    view = await queries.view(request.generation_id)
+    assert (view.status, view.message) == ("aborted", None)
+
+
+async def test_there_is_no_view_of_what_never_was(queries: Queries) -> None:
+    with pytest.raises(GenerationNotFound):
+        await queries.view(GenerationId("gen_none"))

@@ -1,0 +1,20 @@
+/** The whole page. */
+import * as state from "/web/state.js";
+import { Composer } from "/web/components/composer.js";
+import { html } from "/web/components/html.js";
+import { Messages } from "/web/components/messages.js";
+import { Sidebar } from "/web/components/sidebar.js";
+import { TopBar } from "/web/components/topbar.js";
+import { Welcome } from "/web/components/welcome.js";
+
+export function App() {
+  const empty = state.conversation.value === null && state.shown.value.length === 0;
+  return html`<a class="skip" href="#message">Skip to the message box</a>
+    <${Sidebar} />
+    <main>
+      <${TopBar} />
+      ${empty ? html`<${Welcome} />` : html`<${Messages} />`}
+      <${Composer} />
+      <p class="sr-only" role="status" aria-live="polite" data-testid="announcement">${state.announcement.value}</p>
+    </main>`;
+}

@@ -1,0 +1,33 @@
+/** The line above the thread: its title, how the connection is, and the way to the job behind the answer. */
+import * as state from "/web/state.js";
+import { html } from "/web/components/html.js";
+import { Icon, IconButton } from "/web/components/icons.js";
+
+export function TopBar() {
+  const connection = state.connection.value;
+  const open = state.drawerOpen.value;
+  const job = state.view.value?.temporal_url;
+  return html`<header class="topbar">
+    <${IconButton} id="menu" class="quiet menu" icon="menu" label="Conversations" aria-controls="sidebar"
+      aria-expanded=${open} onClick=${() => (state.drawerOpen.value = !open)} />
+    <h1>${state.title.value ?? (state.conversation.value ? "Conversation" : "New chat")}</h1>
+    <span class="connection" role="status" data-testid="connection" data-state=${connection}>
+      ${CONNECTION[connection]}
+    </span>
+    ${
+      job?.startsWith("http") &&
+      html`<a class="job" href=${job} target="_blank" rel="noopener noreferrer" title="See this job in Temporal">
+        <span class="wide">Job</span><${Icon} name="external" />
+        <span class="sr-only">in Temporal (opens a new tab)</span>
+      </a>`
+    }
+  </header>`;
+}
+
+const CONNECTION = {
+  idle: "",
+  connecting: "Connecting",
+  live: "Live",
+  reconnecting: "Reconnecting",
+  offline: "Offline",
+};

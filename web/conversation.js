@@ -1,0 +1,129 @@
+/** Which conversation is on screen, and the stream of its live generation folded into the view, one batch per frame. */
+import { batch } from "/web/vendor/signals.js";
+import { api } from "/web/api.js";
+import { fold } from "/web/fold.js";
+import { follow } from "/web/stream.js";
+import { upsert } from "/web/thread.js";
+import * as state from "/web/state.js";
+
+let following = new AbortController(); // aborted when the page turns to something else; late answers check it
+
+/** Show a conversation, or with null a new one. The history comes first, then the running answer continues in place. */
+export async function openConversation(id) {
+  const signal = leave();
+  batch(() => {
+    state.conversation.value = id;
+    state.messages.value = [];
+    state.choices.value = {};
+    state.view.value = null;
+    state.notice.value = null;
+    state.loading.value = id !== null;
+    state.drawerOpen.value = false;
+  });
+  if (id === null) return;
+  try {
+    const [history, running] = await Promise.all([api.messages(id), api.live(id)]);
+    const newest = current(running)?.id ?? history.findLast((message) => message.generation_id)?.generation_id;
+    const view = newest ? await api.generation(newest).catch(() => null) : null; // an old one may be cleared away
+    if (signal.aborted) return;
+    batch(() => {
+      state.messages.value = history;
+      state.view.value = view;
+      state.chosenAgent.value = view?.agent?.id ?? state.chosenAgent.value;
+      state.loading.value = false;
+    });
+    if (view && view.outcome === null) followGeneration(view.id, view.cursor);
+  } catch (problem) {
+    if (signal.aborted) return;
+    state.loading.value = false;
+    state.notice.value = { tone: "problem", text: problem.message };
+  }
+}
+
+/** Follow a generation from a cursor, or with null from a snapshot, until it ends or the page turns away. */
+export async function followGeneration(id, cursor) {
+  const signal = leave();
+  const waiting = [];
+  const apply = () => {
+    if (signal.aborted || !waiting.length) return;
+    const before = state.view.value;
+    const after = waiting.splice(0).reduce((view, { id: seq, event }) => fold(view, event, seq), before);
+    state.view.value = after;
+    announce(before, after);
+  };
+  const onFrame = (frame) => {
+    if (waiting.push(frame) === 1) nextFrame(apply);
+  };
+  const onState = (connection) => {
+    if (!signal.aborted) state.connection.value = connection;
+  };
+  try {
+    await follow(`/api/generations/${id}/events`, { cursor, signal, onFrame, onState });
+    apply();
+    if (!signal.aborted) await settle(id, signal);
+  } catch (problem) {
+    if (!signal.aborted) state.notice.value = { tone: "problem", text: problem.message };
+  } finally {
+    if (!signal.aborted) state.connection.value = "idle";
+  }
+}
+
+/** Read the list at the side and which of its conversations are busy. */
+export async function refreshList() {
+  try {
+    const [conversations, running] = await Promise.all([api.conversations(), api.live()]);
+    batch(() => {
+      state.conversations.value = conversations;
+      state.activity.value = Object.fromEntries(running.map((item) => [item.conversation_id, item.status]));
+    });
+  } catch (problem) {
+    if (problem.code === "unreachable") return; // read again on the next occasion; what is on screen stays true
+    state.notice.value = { tone: "problem", text: problem.message };
+  }
+}
+
+function leave() {
+  following.abort();
+  following = new AbortController();
+  state.connection.value = "idle";
+  return following.signal;
+}
+
+/** After the end: keep what was said, and go on with the next generation if one was queued or begun elsewhere. */
+async function settle(id, signal) {
+  const conversation = state.conversation.value;
+  const { user_message, message } = state.view.value;
+  state.messages.value = upsert(state.messages.value, user_message, message);
+  refreshList();
+  const [history, running] = await Promise.all([api.messages(conversation), api.live(conversation)]);
+  if (signal.aborted) return;
+  state.messages.value = history;
+  const next = current(running);
+  if (next && next.id !== id) {
+    state.view.value = await api.generation(next.id);
+    if (!signal.aborted) followGeneration(next.id, state.view.value.cursor);
+  }
+}
+
+const current = (running) => running.find((item) => item.status !== "queued") ?? running[0];
+
+/** Frames stop while a tab is hidden; its view must go on, so that it is complete the moment it is looked at. */
+function nextFrame(apply) {
+  if (document.hidden) setTimeout(apply, 200);
+  else requestAnimationFrame(apply);
+}
+
+function announce(before, after) {
+  const said = (before?.status !== after.status && SPOKEN[after.outcome ?? after.status]) || null;
+  if (said) state.announcement.value = said;
+}
+
+const SPOKEN = {
+  running: "The answer is being written.",
+  requires_action: "The answer waits for your decision.",
+  completed: "The answer is complete.",
+  failed: "The answer failed.",
+  aborted: "The answer was stopped.",
+  expired: "The answer ended: nobody decided in time.",
+  replaced: "The answer was replaced by a newer one.",
+};

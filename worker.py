@@ -1,0 +1,101 @@
+"""Composition root of the worker: settings → adapters → activities → Worker. Activities and adapters meet only here."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.worker import Worker
+
+from activities.announce import AnnounceSteps
+from activities.judge import PolicySteps
+from activities.model import ModelSteps
+from activities.title import TitleSteps
+from activities.tools import ToolSteps
+from adapters.database import Database, DatabaseStore
+from adapters.models import Models
+from adapters.models.provider import Provider
+from adapters.redis_log import RedisLog
+from adapters.temporal import connect
+from adapters.tools import toolbox
+from settings import Settings
+from workflows.registration import TASK_QUEUE, WORKFLOWS, runner
+
+# The default of 100 would silently queue the 101st stream.
+STREAMS = 500
+
+# The engine learns at most this late that a worker died, and a worker that it should stop.
+THROTTLE = timedelta(seconds=1)
+
+# A decision for a workflow in a dead worker's cache waits for this, not for the default of 10 s.
+STICKY = timedelta(seconds=2)
+
+# Tools may finish when the worker leaves; model calls hand over at once.
+GRACE = timedelta(seconds=8)
+
+
+async def run_worker(settings: Settings, *, metrics_address: str | None = None) -> None:
+    """Work until SIGTERM or SIGINT, then hand over. Prints `worker ready` when it polls."""
+    stop = asyncio.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, stop.set)
+    environment = settings.environment
+    runtime = None
+    if metrics_address is not None:
+        runtime = Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=metrics_address)))
+    client = await connect(
+        environment.temporal_address,
+        environment.temporal_namespace,
+        api_key=environment.temporal_api_key,
+        runtime=runtime,
+    )
+    async with make_worker(settings, client):
+        print("worker ready", flush=True)
+        await stop.wait()
+
+
+@asynccontextmanager
+async def make_worker(settings: Settings, client: Client) -> AsyncIterator[Worker]:
+    """A running worker with everything it needs."""
+    environment, configuration = settings.environment, settings.configuration
+    async with AsyncExitStack() as opened:
+        database = Database(environment.database_url)
+        opened.push_async_callback(database.close)
+        log = RedisLog(environment.redis_url, retention=configuration.retention.log)
+        opened.push_async_callback(log.aclose)
+        providers = configuration.providers()
+        model = Models(
+            {name: Provider(entry.kind, entry.base_url, entry.api_key) for name, entry in providers.items()},
+            configuration.prices,
+        )
+        opened.push_async_callback(model.aclose)
+        store = DatabaseStore(database)
+        tools = toolbox(environment.data_dir, environment.config.parent if environment.config else None)
+        configuration.agents(tools.resolve)  # makes the tools known that are named by module and function
+        models = ModelSteps(model, store, log, snapshot_every=configuration.streaming.snapshot_every)
+        calls, policy = ToolSteps(tools, store, log), PolicySteps(store, tools)
+        titles = TitleSteps(model, store)
+        announcing = AnnounceSteps(store, log, temporal_ui=environment.temporal_ui)
+        worker = Worker(
+            client,
+            task_queue=TASK_QUEUE,
+            workflows=WORKFLOWS,
+            activities=[
+                models.call_model,
+                calls.run_tool,
+                policy.judge_calls,
+                titles.make_title,
+                announcing.announce,
+            ],
+            workflow_runner=runner(),
+            max_concurrent_activities=STREAMS,
+            max_heartbeat_throttle_interval=THROTTLE,
+            default_heartbeat_throttle_interval=THROTTLE,
+            sticky_queue_schedule_to_start_timeout=STICKY,
+            graceful_shutdown_timeout=GRACE,
+        )
+        async with worker:
+            yield worker

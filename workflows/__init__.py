@@ -1,0 +1,1 @@
+"""The order: which step follows which. Performs and records; decides nothing."""
