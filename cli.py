@@ -39,11 +39,18 @@ def dev(
     import os
 
     import settings
+    from adapters.tools import toolbox
     from devstack.options import StackOptions
     from devstack.stack import run_stack
 
     named = {"FERMATA_CONFIG": str(config)} if config else {}
-    settings.load({**os.environ, "FERMATA_ENV": "development", "FERMATA_DATA_DIR": str(data_dir), **named})
+    environ = {**os.environ, "FERMATA_ENV": "development", "FERMATA_DATA_DIR": str(data_dir), **named}
+    loaded = settings.load(environ)
+    file = loaded.environment.config
+    loaded.configuration.agents(toolbox(data_dir, file.parent if file else None).resolve)  # refused before all starts
+    loaded.configuration.providers()
+    for key in loaded.configuration.unheeded:
+        print(f"note: {key} in {file} has no effect in this version", file=sys.stderr)
     options = StackOptions(
         config=config,
         port=port,
@@ -61,11 +68,13 @@ def worker(host: Host = "127.0.0.1", port: Annotated[int | None, typer.Option(he
     """One worker process."""
     import uvloop
 
+    import logs
     import settings
     from worker import run_worker
 
-    address = f"{host}:{port}" if port else None
-    uvloop.run(run_worker(settings.load(), metrics_address=address))
+    loaded = settings.load()
+    logs.set_up(loaded.environment.log_level, loaded.environment.log_format)
+    uvloop.run(run_worker(loaded, metrics_address=f"{host}:{port}" if port else None))
 
 
 @app.command()
@@ -73,11 +82,15 @@ def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """One API process, which also serves the page."""
     import uvicorn
 
+    import logs
     import settings
     from api.app import create_app
 
+    loaded = settings.load()
+    logs.set_up(loaded.environment.log_level, loaded.environment.log_format)
     uvicorn.run(
-        create_app(settings.load()),
+        create_app(loaded),
+        log_config=None,
         host=host,
         port=port,
         timeout_graceful_shutdown=5,
@@ -122,9 +135,7 @@ def tail(
     from domain.ids import GenerationId
 
     with Api(url, lost=_reconnecting) as client:
-        follow(
-            client, GenerationId(generation), after, say=typer.echo, lost=lambda: typer.echo("reconnecting", err=True)
-        )
+        follow(client, GenerationId(generation), after, say=typer.echo)
 
 
 @app.command()
@@ -141,8 +152,8 @@ def approvals(url: Url = LOCAL) -> None:
     if not pending:
         print("Nothing waits for your decision.")
         return
-    console = Console(highlight=False)
-    console.print(table(pending, now()), width=None if console.is_terminal else 200)
+    width = None if sys.stdout.isatty() else 200  # a pipe has no edge that lines should be folded at
+    Console(highlight=False, width=width).print(table(pending, now()))
 
 
 @app.command()
@@ -170,7 +181,9 @@ def _decide(approval: str, kind: Literal["approve", "reject"], reason: str | Non
 @app.command()
 def doctor(
     config: Config = None,
-    dev_port: Annotated[int | None, typer.Option(help="Check the stack that `fermata dev --port` runs.")] = None,
+    dev_port: Annotated[
+        int | None, typer.Option(min=1, max=65_500, help="Check the stack that `fermata dev --port` runs.")
+    ] = None,
     data_dir: Annotated[Path, typer.Option(help="Of that stack.")] = Path(".data"),
 ) -> None:
     """Check everything that a process needs, and say what to do about what is missing."""
@@ -217,7 +230,9 @@ async def _examine(environ: Mapping[str, str]) -> list["Finding"]:
     except ConfigurationError as error:
         findings.append(doctor.Finding("bad", "configuration", str(error)))
     else:
+        title = loaded.sections.title
         models = [agent.model for agent in loaded.sections.agents.values()]
+        models += [title.model] if title.enabled and title.model else []
         findings.append(doctor.Finding("good", "configuration", named))
         findings += await doctor.providers(loaded.sections.providers, models)
     address, namespace = environment.temporal_address, environment.temporal_namespace

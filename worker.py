@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
+from temporalio import workflow
 from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Worker
@@ -39,6 +40,7 @@ GRACE = timedelta(seconds=8)
 
 async def run_worker(settings: Settings, *, metrics_address: str | None = None) -> None:
     """Work until SIGTERM or SIGINT, then hand over. Prints `worker ready` when it polls."""
+    workflow.logger.workflow_info_on_message = False  # the fields of the line say it
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
@@ -72,6 +74,7 @@ async def make_worker(settings: Settings, client: Client) -> AsyncIterator[Worke
             configuration.prices,
         )
         opened.push_async_callback(model.aclose)
+        await asyncio.to_thread(model.warm)
         store = DatabaseStore(database)
         tools = toolbox(environment.data_dir, environment.config.parent if environment.config else None)
         configuration.agents(tools.resolve)  # makes the tools known that are named by module and function

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import quote
 
-from domain.compose import compose
 from temporalio import activity
 
 from domain.approval import Approval
+from domain.compose import compose
 from domain.content import ErrorInfo, Message, Value
 from domain.events import (
     ApprovalDecided,

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Annotated
 
 from pydantic import Field
@@ -35,6 +37,7 @@ from domain.ports import (
 from domain.prompt import CHARS_PER_TOKEN, ModelSaid, Said, UserSaid, prompt
 
 EPOCHS_PER_TURN = 1_000  # more attempts of one turn than the engine makes
+LAST_WORDS = timedelta(seconds=2)
 
 
 class ModelStep(Value):
@@ -102,13 +105,15 @@ class ModelSteps:
         except asyncio.CancelledError:
             if not stopped_on_request():
                 raise
-            await publisher.flush(snapshot=True)
-            return await self._cut(step, request, draft)
+            cut = await self._cut(step, request, draft)
+            await _told(publisher)
+            return cut
         except ModelCallError as error:
             if isinstance(error, ModelRetryable) and not last:
                 raise ApplicationError(str(error), type=error.code, next_retry_delay=error.retry_after) from error
-            await publisher.flush(snapshot=True)
-            return await self._failed(step, request, draft, error)
+            failed = await self._failed(step, request, draft, error)
+            await _told(publisher)
+            return failed
 
     async def _request(
         self, step: ModelStep, stored: StoredGeneration, turns: Sequence[TurnRecord], attempt: int
@@ -203,6 +208,13 @@ class ModelSteps:
             usage=usage,
             cost=self._model.cost(request.model, usage),
         )
+
+
+async def _told(publisher: Publisher) -> None:
+    """Let the last deltas out, if the log is there; what they said is stored, and comes with the end of the turn."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LAST_WORDS.total_seconds()):
+            await publisher.flush(snapshot=True)
 
 
 def _replied(record: TurnRecord) -> ModelReplied:

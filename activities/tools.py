@@ -56,7 +56,7 @@ class ToolSteps:
         arguments = before.arguments if work.arguments is None else work.arguments
         started = time.monotonic()
         try:
-            output = await self._run(step, tool, arguments, attempt)
+            output = await supervised(self._run(step, tool, arguments, attempt), leave_at_shutdown=False)
         except asyncio.CancelledError:
             if not stopped_on_request():
                 raise
@@ -95,13 +95,8 @@ class ToolSteps:
             1,
             [ToolStarted(turn=work.turn, call_id=work.call_id, name=work.name, arguments=arguments, attempt=attempt)],
         )
-        key = f"{step.generation_id}:{work.call_id}:{work.run}"
-        try:
-            async with asyncio.timeout(tool.timeout.total_seconds()):
-                return await supervised(self._tools.run(tool, arguments, idempotency_key=key), leave_at_shutdown=False)
-        except TimeoutError:
-            seconds = tool.timeout.total_seconds()
-            return ToolOutput(text=f"The tool took longer than {seconds:g} s and was stopped.", is_error=True)
+        # The key stays the same when a person lets it run again: what took effect already need not happen twice.
+        return await self._tools.run(tool, arguments, idempotency_key=f"{step.generation_id}:{work.call_id}")
 
 
 def _returned(work: RunTool, record: CallRecord) -> ToolReturned:

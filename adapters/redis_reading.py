@@ -66,6 +66,7 @@ class Reading:
     ) -> None:
         self.cursor = after  # None: nothing is shown yet, a snapshot comes first
         self.finished = False
+        self.interrupted = False
         self._kept, self._bound, self._patience, self._mend, self._close = kept, bound, patience, mend, close
         self._missed: Page | None = None  # the read that showed a gap, until the reader was told
         self._behind = True  # the Stream has what the queue has not
@@ -90,12 +91,17 @@ class Reading:
         self._empty_queue()
         self._rung.set()
 
+    def interrupt(self) -> None:
+        """End before the end: this process goes away, and the reader goes on elsewhere with its cursor."""
+        self.interrupted = True
+        self._rung.set()
+
     def close(self) -> None:
         self._close(self)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            while not self._ended:
+            while not self._ended and not self.interrupted:
                 try:
                     if self._behind or self.cursor is None:
                         async for chunk in self._catch_up():

@@ -75,7 +75,7 @@ class StartBody(Body):
     agent: str | None = None
     input: Input = Field(default_factory=Input)
     message_id: Uuid | None = None
-    parent_message_id: Uuid | None = None
+    parent_message_id: Uuid | Literal["root"] | None = None  # null: the newest message
     regenerate: bool = False
     on_conflict: OnConflict = "replace"
     expected_generation: str | None = None

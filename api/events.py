@@ -1,7 +1,7 @@
 """The event stream: ready-made bytes from the log, with keep-alives, and a cut instead of a false end."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, cast
 
 import anyio
 from fastapi import APIRouter, Header, Query, Response
@@ -38,24 +38,34 @@ async def events(
     reading = await parts.readers.open(generation, cursor)
     if reading.finished:
         return Response(status_code=204)
-    leaving = anyio.Event()
     return EventSourceResponse(
-        _until_leaving(reading, leaving),
+        _chunks(reading),
         ping=parts.keepalive.total_seconds(),
         ping_message_factory=lambda: ServerSentEvent(comment="keep-alive", sep="\n"),
         sep="\n",
         send_timeout=STALLED_SECONDS,
-        shutdown_event=leaving,
+        shutdown_event=cast(anyio.Event, _Leaving(reading)),  # only its `set` is called
         shutdown_grace_period=GOODBYE_SECONDS,
     )
 
 
-async def _until_leaving(reading: Reading, leaving: anyio.Event) -> AsyncIterator[bytes]:
-    async for chunk in reading:
-        yield chunk
-        if leaving.is_set():
+class _Leaving:
+    """What the response sets when the server shuts down."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.set = reading.interrupt
+
+
+async def _chunks(reading: Reading) -> AsyncIterator[bytes]:
+    """The reading's bytes. Only after the terminal event it ends; a server that goes away cuts the connection."""
+    try:
+        async for chunk in reading:
+            yield chunk
+        if reading.interrupted:
             yield RECONNECT
-            await anyio.sleep_forever()  # the server cuts us; a clean end would mean that the answer is complete
+            await anyio.sleep_forever()
+    finally:
+        reading.close()
 
 
 def _cursor(given: str | None) -> int | None:

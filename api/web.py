@@ -1,12 +1,14 @@
 """The page, the explanations of problem codes, and the headers that keep a browser safe."""
 
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import FileResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import OTHER_STATUSES, PROBLEMS
@@ -24,13 +26,21 @@ SAFE = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
+# FastAPI's page of the OpenAPI document brings a script in itself and takes the rest from a public server.
+DOCS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'unsafe-inline' https://cdn.jsdelivr.net; "
+        "style-src 'unsafe-inline' https://cdn.jsdelivr.net; img-src 'self' data: https://fastapi.tiangolo.com"
+    )
+}
+
 router = APIRouter(include_in_schema=False)
 
 
 def install(app: FastAPI) -> None:
     """Serve the page at `/` and its files under `/web`."""
     app.include_router(router)
-    app.mount("/web", StaticFiles(directory=PAGE), name="web")
+    app.mount("/web", Assets(directory=PAGE), name="web")
     app.add_middleware(BodyLimit)
     app.add_middleware(SafeHeaders)
 
@@ -51,6 +61,15 @@ async def explain(code: str) -> PlainTextResponse:
     raise HTTPException(404, "There is no such problem code.")
 
 
+class Assets(StaticFiles):
+    """Always asked for again, so that a browser never mixes the modules of two versions."""
+
+    def file_response(self, *args: Any, **options: Any) -> Response:  # as the base class has it
+        response = super().file_response(*args, **options)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
 class SafeHeaders:
     """Pure ASGI, so that streams pass through it untouched."""
 
@@ -62,10 +81,12 @@ class SafeHeaders:
             await self._app(scope, receive, send)
             return
 
+        safe = {**SAFE, **DOCS} if scope["path"] == "/docs" else SAFE
+
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in SAFE.items():
+                for name, value in safe.items():
                     headers.setdefault(name, value)
             await send(message)
 

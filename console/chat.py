@@ -44,8 +44,10 @@ def chat(api: Api, terminal: Terminal, agent: str | None) -> None:
                 try:
                     generation, conversation = api.start(said, agent=found["id"], conversation=conversation)
                     _Answer(api, terminal, generation).show()
-                except Problem as problem:
-                    _say(terminal, f"✗ {problem}", "red")
+                except FermataError as error:
+                    if not terminal.interactive:  # a person can try again, a pipe cannot
+                        raise
+                    _say(terminal, f"✗ {error}", "red")
 
 
 class _Answer:
@@ -67,7 +69,7 @@ class _Answer:
 
     def _read(self) -> bool:
         """Read on to the next pause (True) or to the end (False)."""
-        frames = follow(self._api, self._generation, self._cursor)
+        frames = follow(self._api, self._generation, self._cursor, trusted=True)
         with first_interrupt(self._stop), closing(frames):
             for frame in frames:
                 self._cursor = int(frame.id) if frame.id else self._cursor
@@ -126,6 +128,8 @@ class _Answer:
     def _stop(self) -> None:
         try:
             self._api.abort(self._generation)
+        except Problem:
+            pass  # it has ended already, and will say how
         except FermataError as error:
             self._note(f"✗ Not stopped: {error} Ctrl-C once more leaves.", "red")
 

@@ -16,13 +16,16 @@ from domain.view import View
 TERMINAL = "generation.finished"
 
 
-def follow(api: Api, generation: GenerationId, after: int | None) -> Generator[httpx2.ServerSentEvent]:
+def follow(
+    api: Api, generation: GenerationId, after: int | None, *, trusted: bool
+) -> Generator[httpx2.ServerSentEvent]:
     """Every frame beyond the cursor, up to the terminal one. Raises Problem if the server refuses.
 
     A connection that is lost, or ends without the terminal event, is opened again at the last cursor, for as long as
-    it takes.
+    it takes. A trusted cursor was read from this log: if the log does not reach it, then the log was begun anew after a
+    loss, and its snapshot comes instead.
     """
-    cursor, first, failures, heard = after, FIRST_SECONDS, 0, False
+    cursor, first, failures = after, FIRST_SECONDS, 0
     while True:
         wait = None
         try:
@@ -32,15 +35,15 @@ def follow(api: Api, generation: GenerationId, after: int | None) -> Generator[h
                     return
                 if response.is_success:
                     for frame in source:
-                        failures, heard = 0, True
+                        failures, trusted = 0, True
                         cursor = int(frame.id) if frame.id else cursor
                         first = frame.retry / 1000 if frame.retry is not None else first
                         if frame.data:
                             yield frame
                         if frame.event == TERMINAL:
                             return
-                elif response.status_code == httpx2.codes.CONFLICT and heard:
-                    cursor = None  # the log was begun anew, after a loss: begin again with its snapshot
+                elif response.status_code == httpx2.codes.CONFLICT and trusted:
+                    cursor = None
                 elif response.status_code in (*AWAY, httpx2.codes.TOO_MANY_REQUESTS):
                     wait = _seconds(response.headers.get("Retry-After"))
                 else:

@@ -37,13 +37,12 @@ class Terminal:
             try:
                 return input(prompt)
             except EOFError:
-                self.write([Piece("\n")])
-                return None
-        said = sys.stdin.readline()
-        if not said:
-            return None
-        self.write([Piece(f"{prompt}{said.rstrip()}\n")])
-        return said.rstrip("\r\n")
+                said = ""
+        else:
+            self.write([Piece(prompt)])
+            said = sys.stdin.readline()
+        self.write([Piece(f"{said.rstrip()}\n")])
+        return said.rstrip("\r\n") if said else None
 
     def write(self, pieces: Iterable[Piece]) -> None:
         for piece in pieces:

@@ -95,6 +95,8 @@ def write(sofar: Transcript, event: Event, now: datetime) -> Written:
             return note(sofar, f"({CUTS[reason]})", "yellow") if reason in CUTS else _close(sofar)
         case ToolStarted(name=name, arguments=arguments):
             return note(sofar, f"⚙ {line(name)}  {brief(arguments)}", "cyan")
+        case ToolCompleted(status="rejected" | "expired"):
+            return sofar, []  # the decision, or its absence, was told already
         case ToolCompleted():
             return _completed(sofar, event)
         case ApprovalRequested(approval=approval):
@@ -172,7 +174,7 @@ def _many(sofar: Transcript, lines: Iterable[Piece]) -> Written:
 def _completed(sofar: Transcript, event: ToolCompleted) -> Written:
     good = event.status == "completed" and not event.is_error
     what = "" if event.status == "completed" else f"{event.status}: "
-    took = f" ({event.duration_ms / 1000:.1f} s)" if event.duration_ms else ""
+    took = f" ({event.duration_ms / 1000:.1f} s)" if event.duration_ms >= 100 else ""
     said = f"{'✓' if good else '✗'} {_name(sofar, event.call_id)}  {what}{line(event.output or '')}{took}"
     return note(sofar, said, "green" if good else "red")
 

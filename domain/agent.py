@@ -51,7 +51,7 @@ class Agent(Value):
 
     spec: AgentSpec
     description: str = ""
-    overridable: tuple[Literal["model", "parameters", "instructions"], ...] = ()
+    overridable: tuple[Literal["model", "parameters"], ...] = ()
 
 
 class Overrides(Value):

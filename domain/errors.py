@@ -6,10 +6,12 @@ FermataError
 ├── Refused             understood, and not possible as things stand; nothing was changed
 │   ├── GenerationLive · QueueFull · PredecessorMismatch · ParentUnfinished · IdempotencyMismatch
 │   ├── NotPaused · PauseExpired · ApprovalIdRequired · ApprovalMismatch · AlreadyDecided
-│   ├── UndecidedCalls · DecisionNotAllowed · UnknownCall · IncompleteDecision · ArgumentsInvalid
-    │   ├── AnswersMismatch
+│   ├── UndecidedCalls · AnswersMismatch · DecisionNotAllowed · UnknownCall · IncompleteDecision · ArgumentsInvalid
 │   └── AlreadyFinished · CursorAhead · SteerConflict · SteerQueueFull · Paused
 ├── InvalidRequest      not what the contract says
+│   └── InvalidBody
+├── Unauthenticated     nobody known is asking
+├── PayloadTooLarge
 ├── Unavailable         a store or the engine is away; try again
 ├── ModelCallError      the provider failed: ModelRetryable · ModelFinal
 ├── StaleWriter         the log refused a write: a successor has started, or the log is sealed

@@ -11,6 +11,8 @@ ConversationId = NewType("ConversationId", str)
 MessageId = NewType("MessageId", str)
 CallId = NewType("CallId", str)
 
+ROOT = MessageId("root")  # in the place of a parent's id: a new branch from the top, not from the newest message
+
 CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 TIME_BITS, ENTROPY_BITS, CHARACTERS = 48, 80, 26
 

@@ -12,6 +12,7 @@ from domain.events import (
     GenerationFinished,
     Outcome,
     SteerApplied,
+    SteerReturned,
     ToolCompleted,
     Totals,
     TurnCompleted,
@@ -85,7 +86,8 @@ def end(generation: Generation, turn: int, outcome: Outcome, now: datetime, *, e
         unused_steers=generation.steers,
         finished_at=now,
     )
-    return to(generation, Ended(turn=turn, outcome=outcome, error=error, early=early)), [finished]
+    returned = [SteerReturned(id=s.id, text=s.text, position=s.position) for s in generation.steers]
+    return to(generation, Ended(turn=turn, outcome=outcome, error=error, early=early)), [*returned, finished]
 
 
 def account_turn(generation: Generation, reply: ModelReplied) -> Step:

@@ -1,4 +1,4 @@
-/** What a person can do: send, ask again, stop, decide, delete. Each says what went wrong in the page's one notice. */
+/** What a person can do: send, ask again, stop, turn to another conversation. Each says what went wrong in the page's one notice. */
 import { batch } from "/web/vendor/signals.js";
 import { api, newId } from "/web/api.js";
 import { followGeneration, openConversation, refreshList } from "/web/conversation.js";
@@ -21,7 +21,7 @@ export function resendMessage(original, text) {
   const body = {
     input: { text },
     message_id: message.id,
-    parent_message_id: original.parent_id,
+    parent_message_id: original.parent_id ?? "root",
     on_conflict: "replace",
   };
   return begin(message, body, text);
@@ -45,16 +45,6 @@ export function switchBranch(message, steps) {
   const { siblings } = state.shown.value.find((shown) => shown.message.id === message.id);
   const sibling = siblings[siblings.indexOf(message.id) + steps];
   state.choices.value = { ...state.choices.value, [forkOf(message)]: sibling };
-}
-
-export async function deleteConversation(id) {
-  try {
-    await api.deleteConversation(id);
-    state.conversations.value = state.conversations.value.filter((item) => item.id !== id);
-    if (state.conversation.value === id) showConversation(null);
-  } catch (problem) {
-    report(problem);
-  }
 }
 
 /** Open a conversation under its own address, so that back, forward and bookmarks work. */

@@ -1,11 +1,13 @@
 /** The server's HTTP API as functions. What is refused or goes wrong is thrown as a Problem, in words for people. */
 
+const UNREACHABLE = 0; // in the place of a status
+
 export class Problem extends Error {
   /** @param body the server's problem+json; `code` and `status` are what code may branch on, `detail` is for people. */
   constructor(body) {
     super(body.detail ?? body.title ?? "Something went wrong.");
     this.name = "Problem";
-    this.status = body.status ?? 0;
+    this.status = body.status;
     this.code = body.code ?? "unknown";
     this.body = body;
   }
@@ -14,14 +16,12 @@ export class Problem extends Error {
 export const api = {
   agents: () => get("/api/agents").then(items),
   conversations: () => get("/api/conversations?limit=100").then(items),
+  conversation: (id) => get(`/api/conversations/${id}`),
   messages: (conversation) => get(`/api/conversations/${conversation}/messages`).then(items),
-  deleteConversation: (conversation) => send("DELETE", `/api/conversations/${conversation}`),
-  live: (conversation) =>
-    get(`/api/generations?status=live${conversation ? `&conversation_id=${conversation}` : ""}`).then(items),
   generation: (id) => get(`/api/generations/${id}`),
-  start: (body) => send("POST", "/api/generations", body, newId()),
-  decide: (id, body) => send("POST", `/api/generations/${id}/decisions`, body, newId()),
-  abort: (id) => send("POST", `/api/generations/${id}/abort`, { reason: null }),
+  start: (body) => post("/api/generations", body),
+  decide: (id, body) => post(`/api/generations/${id}/decisions`, body),
+  abort: (id) => post(`/api/generations/${id}/abort`, { reason: null }),
 };
 
 /** A random UUID. `crypto.randomUUID` exists only on https and localhost. */
@@ -48,31 +48,46 @@ const FALLBACKS = {
   500: "The server failed. Try again; if it stays, look into its log.",
   502: "The server is not available right now. Try again in a moment.",
   503: "The server is not available right now. Try again in a moment.",
+  504: "The server is not available right now. Try again in a moment.",
 };
 
 const get = (path) => call(path, { method: "GET" });
 
-function send(method, path, body, key) {
-  const headers = { "Content-Type": "application/json", ...(key && { "Idempotency-Key": key }) };
-  const options = { method, headers, body: body && JSON.stringify(body) };
-  // With a key the same request twice counts once, so a connection lost in the middle may be tried again.
-  return key
-    ? call(path, options).catch((problem) => (problem.status ? Promise.reject(problem) : call(path, options)))
-    : call(path, options);
+/** Each post has a key, so that it counts once even if its answer was lost and it is sent again. */
+function post(path, body) {
+  const headers = { "Content-Type": "application/json", "Idempotency-Key": newId() };
+  return call(path, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
+/** While the server is away, for a restart perhaps, try again for a while before saying so. */
 async function call(path, options) {
+  for (const delay of DELAYS) {
+    try {
+      return await callOnce(path, options);
+    } catch (problem) {
+      if (!AWAY.includes(problem.status)) throw problem;
+    }
+    await new Promise((resolve) => setTimeout(resolve, delay));
+  }
+  return callOnce(path, options);
+}
+
+const DELAYS = [300, 700, 1500, 3000]; // milliseconds
+const AWAY = [UNREACHABLE, 502, 503, 504];
+
+async function callOnce(path, options) {
   let response;
   try {
     response = await fetch(path, { credentials: "same-origin", ...options });
   } catch {
     throw new Problem({
+      status: UNREACHABLE,
       code: "unreachable",
       detail: "The server cannot be reached. Check your connection and try again.",
     });
   }
   if (!response.ok) throw await problemOf(response);
-  return response.status === 204 ? null : response.json();
+  return response.json();
 }
 
-const items = (body) => body.items ?? body;
+const items = (body) => body.items;

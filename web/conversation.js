@@ -22,8 +22,8 @@ export async function openConversation(id) {
   });
   if (id === null) return;
   try {
-    const [history, running] = await Promise.all([api.messages(id), api.live(id)]);
-    const newest = current(running)?.id ?? history.findLast((message) => message.generation_id)?.generation_id;
+    const [history, { live }] = await Promise.all([api.messages(id), api.conversation(id)]);
+    const newest = live?.id ?? history.findLast((message) => message.generation_id)?.generation_id;
     const view = newest ? await api.generation(newest).catch(() => null) : null; // an old one may be cleared away
     if (signal.aborted) return;
     batch(() => {
@@ -60,7 +60,11 @@ export async function followGeneration(id, cursor) {
   try {
     await follow(`/api/generations/${id}/events`, { cursor, signal, onFrame, onState });
     apply();
-    if (!signal.aborted) await settle(id, signal);
+    if (signal.aborted) return;
+    if (!state.view.value.outcome) return openConversation(state.conversation.value); // its log had been cleared away
+    const { user_message, message } = state.view.value;
+    state.messages.value = upsert(state.messages.value, user_message, message);
+    refreshList();
   } catch (problem) {
     if (!signal.aborted) state.notice.value = { tone: "problem", text: problem.message };
   } finally {
@@ -68,14 +72,13 @@ export async function followGeneration(id, cursor) {
   }
 }
 
-/** Read the list at the side and which of its conversations are busy. */
+/** Read the list at the side, and go on with what was queued, or begun elsewhere, in the conversation on screen. */
 export async function refreshList() {
   try {
-    const [conversations, running] = await Promise.all([api.conversations(), api.live()]);
-    batch(() => {
-      state.conversations.value = conversations;
-      state.activity.value = Object.fromEntries(running.map((item) => [item.conversation_id, item.status]));
-    });
+    state.conversations.value = await api.conversations();
+    const next = state.conversations.value.find((item) => item.id === state.conversation.value)?.live;
+    const resting = !state.live.value && !state.loading.value;
+    if (next && resting && next.id !== state.view.value?.id) await goOn(next.id);
   } catch (problem) {
     if (problem.code === "unreachable") return; // read again on the next occasion; what is on screen stays true
     state.notice.value = { tone: "problem", text: problem.message };
@@ -89,23 +92,16 @@ function leave() {
   return following.signal;
 }
 
-/** After the end: keep what was said, and go on with the next generation if one was queued or begun elsewhere. */
-async function settle(id, signal) {
-  const conversation = state.conversation.value;
-  const { user_message, message } = state.view.value;
-  state.messages.value = upsert(state.messages.value, user_message, message);
-  refreshList();
-  const [history, running] = await Promise.all([api.messages(conversation), api.live(conversation)]);
+async function goOn(id) {
+  const signal = leave();
+  const [history, view] = await Promise.all([api.messages(state.conversation.value), api.generation(id)]);
   if (signal.aborted) return;
-  state.messages.value = history;
-  const next = current(running);
-  if (next && next.id !== id) {
-    state.view.value = await api.generation(next.id);
-    if (!signal.aborted) followGeneration(next.id, state.view.value.cursor);
-  }
+  batch(() => {
+    state.messages.value = history;
+    state.view.value = view;
+  });
+  followGeneration(id, view.cursor);
 }
-
-const current = (running) => running.find((item) => item.status !== "queued") ?? running[0];
 
 /** Frames stop while a tab is hidden; its view must go on, so that it is complete the moment it is looked at. */
 function nextFrame(apply) {

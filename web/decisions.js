@@ -34,21 +34,36 @@ export function parseArguments(text) {
   }
 }
 
-/** A 422's errors by call id. A pointer starts at the call's arguments, wherever the server began counting. */
-export function schemaErrors(problem, calls) {
+/** What is wrong with edited arguments, by call id; pointers start at the arguments. */
+export function schemaErrors(problem) {
   const byCall = {};
-  for (const error of problem.body.errors ?? []) {
-    const [, position, inside] = (error.pointer ?? "").match(/^\/decisions\/(\d+)(?:\/arguments)?(.*)$/) ?? [
-      null,
-      null,
-      error.pointer,
-    ];
-    const call = error.call_id ?? calls[position ?? 0]?.call_id;
-    const found = { pointer: inside || "/", message: error.message ?? error.detail ?? "is not allowed here" };
-    byCall[call] = [...(byCall[call] ?? []), found];
+  for (const { call_id, ...error } of (problem.code === "arguments_invalid" && problem.body.errors) || []) {
+    byCall[call_id] = [...(byCall[call_id] ?? []), error];
   }
   return byCall;
 }
+
+/**
+ * The arguments as the fields of a form; null where the schema, or the text, is not plain enough for one.
+ * @returns {{name: string, type: string, value: *, required: boolean}[]|null}
+ */
+export function plainFields(schema, text) {
+  const { value } = parseArguments(text);
+  const properties = Object.entries(schema?.properties ?? {});
+  const plain = properties.every(([name, { type }]) => TYPES[type]?.(value?.[name]));
+  const known = value && Object.keys(value).every((name) => name in (schema?.properties ?? {}));
+  if (!plain || !known || !properties.length) return null;
+  const required = schema.required ?? [];
+  return properties.map(([name, { type }]) => ({ name, type, value: value[name], required: required.includes(name) }));
+}
+
+const either = (type) => (value) => value === undefined || typeof value === type;
+const TYPES = {
+  string: either("string"),
+  number: either("number"),
+  integer: either("number"),
+  boolean: either("boolean"),
+};
 
 /** Why a decision did not count, said honestly: somebody else was first, the time is over, or what the server says. */
 export function refusal(problem, calls) {

@@ -27,13 +27,18 @@ export function duration(milliseconds) {
   return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
 }
 
-/** What an answer used: "1,204 tokens in · 88 out · $0.0031". An unknown price is left out, never shown as zero. */
+/** What an answer used: "1,204 tokens in · 88 out · $0.0031". A price that is unknown, or nothing, is left out. */
 export function consumption(usage, cost) {
   if (!usage || !(usage.input_tokens || usage.output_tokens)) return null;
   const about = usage.estimated ? "≈ " : "";
   const told = [`${about}${count(usage.input_tokens)} tokens in`, `${about}${count(usage.output_tokens)} out`];
-  if (typeof cost === "number") told.push(`$${cost < 0.01 ? cost.toPrecision(2) : cost.toFixed(2)}`);
+  if (cost) told.push(price(cost));
   return told.join(" · ");
+}
+
+function price(cost) {
+  if (cost < 0.0001) return "less than $0.0001";
+  return `$${cost < 0.01 ? cost.toFixed(4) : cost.toFixed(2)}`;
 }
 
 export const count = (number) => number.toLocaleString("en-US");

@@ -8,6 +8,8 @@ import { App } from "/web/components/app.js";
 import { html } from "/web/components/html.js";
 import * as state from "/web/state.js";
 
+const LIST_INTERVAL = 5_000; // milliseconds; only while something goes on in a conversation that is not on screen
+
 const addressed = () => new URLSearchParams(location.search).get("c");
 
 render(html`<${App} />`, document.getElementById("page"));
@@ -17,6 +19,10 @@ effect(() => {
 });
 addEventListener("popstate", () => openConversation(addressed()));
 addEventListener("focus", refreshList);
+setInterval(() => {
+  const busyElsewhere = state.conversations.value.some((item) => item.live && item.id !== state.conversation.value);
+  if (busyElsewhere && !document.hidden) refreshList();
+}, LIST_INTERVAL);
 
 openConversation(addressed());
 refreshList();

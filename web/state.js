@@ -5,8 +5,7 @@ import { thread, upsert } from "/web/thread.js";
 export const agents = signal([]);
 export const chosenAgent = signal(null); // agent id, for the next message
 
-export const conversations = signal([]);
-export const activity = signal({}); // conversation id → status of its live generation
+export const conversations = signal([]); // the last used first; `live` is what runs or waits in one
 
 export const conversation = signal(null); // id of the one on screen; null is a new chat
 export const loading = signal(false);

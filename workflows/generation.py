@@ -77,14 +77,23 @@ class GenerationWorkflow:
     def _take_in(self) -> None:
         facts, self._inbox = self._inbox, []
         for fact in facts:
+            before = self._generation.phase
             self._live, events = advance(self._generation, fact, workflow.now())
             self._outbox += events
+            if self._live.phase.phase != before.phase:
+                self._log(self._live)
 
     async def _something_to_do(self) -> None:
         try:
             await workflow.wait_condition(self._has_work)
         except asyncio.CancelledError:  # somebody cancelled the job in Temporal: the orderly end is an abort
             self._inbox.append(StopRequested(outcome="aborted", reason="cancelled in Temporal"))
+
+    def _log(self, generation: Generation) -> None:
+        phase = generation.phase
+        outcome = phase.outcome if isinstance(phase, Ended) else None
+        about = {"generation": generation.request.generation_id, "turn": phase.turn, "phase": phase.phase}
+        workflow.logger.info("generation moved", extra=about if outcome is None else {**about, "outcome": outcome})
 
     def _has_work(self) -> bool:
         if self._inbox:

@@ -16,7 +16,7 @@ from domain.errors import (
     ParentUnfinished,
     PredecessorMismatch,
 )
-from domain.ids import GenerationId, MessageId
+from domain.ids import ROOT, GenerationId, MessageId
 from domain.record import Claimed, NewStart
 from domain.start import StartRequest
 
@@ -85,7 +85,7 @@ async def _claim(connection: AsyncConnection, start: NewStart) -> Claimed | None
         raise PredecessorMismatch(latest=latest)
     await _check_messages(connection, start)
     first = latest is None  # every message comes from a generation
-    request = request.model_copy(update={"wants_title": request.wants_title and first})
+    request = request.model_copy(update={"wants_title": request.wants_title and first, "continues": latest})
     new = insert(connection, generations).values(
         id=request.generation_id,
         conversation_id=request.conversation_id,
@@ -154,7 +154,7 @@ async def _check_messages(connection: AsyncConnection, start: NewStart) -> None:
             raise MessageNotFound(f"There is no message of the user {request.user_message_id!r} in this conversation.")
     elif user_message is not None or await _is_promised(connection, request, request.user_message_id):
         raise InvalidRequest(f"The message id {request.user_message_id!r} is taken. Send a new one, or none.")
-    if parent is None:
+    if parent is None or parent == ROOT:
         return
     if await _is_being_written(connection, request, parent):
         raise ParentUnfinished()

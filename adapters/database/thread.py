@@ -11,7 +11,7 @@ from adapters.database.tables import conversations, generations, messages
 from adapters.database.types import instant
 from domain.content import Message, TextPart
 from domain.errors import GenerationNotFound
-from domain.ids import ConversationId, MessageId
+from domain.ids import ROOT, ConversationId, MessageId
 from domain.start import StartRequest
 
 
@@ -24,9 +24,10 @@ async def ask(connection: AsyncConnection, request: StartRequest) -> Message:
     kept = await reading.message(connection, request.conversation_id, request.user_message_id)
     if kept is not None:
         return kept
+    parent = row.parent_message_id or await _newest(connection, request.conversation_id)
     message = Message(
         id=request.user_message_id,
-        parent_id=row.parent_message_id or await _newest(connection, request.conversation_id),
+        parent_id=None if parent == ROOT else parent,
         role="user",
         parts=(TextPart(text=row.text),),
         created_at=request.created_at,

@@ -63,6 +63,15 @@ class Models:
             return None
         return 0.0 if provider.kind == "demo" else prices.cost(provider, vendor_name, usage)
 
+    def warm(self) -> None:
+        """Import and load what the reachable providers need: seconds, which otherwise the first call waits for.
+
+        Best run in a thread when a worker starts.
+        """
+        for name, provider in self._providers.items():
+            if provider.api_key or provider.base_url:
+                self._speakers.setdefault(name, _open(provider))
+
     async def aclose(self) -> None:
         """Close idle connections; streams that still run are not touched."""
         for speaker in self._speakers.values():

@@ -18,13 +18,14 @@ class Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self.headers: dict[str, str] = {}  # of the response, names in lower case
         self.complete = True  # the response has come to its end
-        self._transport: asyncio.Transport
+        self.transport: asyncio.Transport
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)
         self._head_complete = False
         self._body: list[bytes] = []
         self._unread = 0
         self._arrival: asyncio.Future[None] | None = None
+        self._kept_alive = False
         self._lost = False
         self._error: Exception | None = None
 
@@ -34,12 +35,12 @@ class Connection(asyncio.Protocol):
 
     @property
     def reusable(self) -> bool:
-        return self.complete and not self._lost and self._parser.should_keep_alive()
+        return self.complete and self._kept_alive and not self._lost
 
     def send(self, request: bytes) -> None:
         self.headers, self.complete, self._head_complete = {}, False, False
         self._parser = httptools.HttpResponseParser(self)
-        self._transport.write(request)
+        self.transport.write(request)
 
     async def head(self) -> None:
         """Wait for status and headers."""
@@ -61,13 +62,13 @@ class Connection(asyncio.Protocol):
         piece = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._body.clear()
         if self._unread > HIGH_WATER and not self._lost:
-            self._transport.resume_reading()
+            self.transport.resume_reading()
         self._unread = 0
         return piece
 
     def abort(self) -> None:
         """Close at once, whatever is still to come."""
-        self._transport.abort()
+        self.transport.abort()
 
     async def _something(self) -> None:
         self._arrival = self._loop.create_future()
@@ -83,17 +84,17 @@ class Connection(asyncio.Protocol):
     # The transport calls these.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's has the methods but not the base class
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's has the methods but not the base class
 
     def data_received(self, data: bytes) -> None:
         if self.complete:  # nobody asked
-            self._transport.abort()
+            self.transport.abort()
             return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             self._error = BrokenResponse(str(error))
-            self._transport.abort()
+            self.transport.abort()
         self._wake()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -113,7 +114,8 @@ class Connection(asyncio.Protocol):
         self._body.append(body)
         self._unread += len(body)
         if self._unread > HIGH_WATER:
-            self._transport.pause_reading()
+            self.transport.pause_reading()
 
     def on_message_complete(self) -> None:
         self.complete = True
+        self._kept_alive = self._parser.should_keep_alive()  # a moment later the parser has forgotten

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -447,6 +447,42 @@ async def test_an_answer_that_ended_leaves_its_connection_for_the_next(world: Wo
         assert told(await world.hear(Text(text="Again."))) == {0: "Again."}
     stats = await world.server.stats()
     assert (stats.finished, stats.disconnects) == (3, 0)
+
+
+async def test_connections_are_kept_and_dead_ones_are_not_used(models: Models, server: ProviderProcess) -> None:
+    opened: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(writer)
+        with suppress(asyncio.IncompleteReadError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+                await reader.readexactly(int(length.split(b":")[1]))
+                writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + CHUNKS)
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
+        url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        local = Models({"openai": Provider("openai", base_url=url)}, {})
+        world = World("openai", local, server)
+        assert told(await world.hear()) == told(await world.hear()) == {0: "Hi"}
+        assert len(opened) == 1
+        opened[0].close()
+        await opened[0].wait_closed()
+        await server.stats()  # a way there and back: by then the loop has seen the close
+        assert told(await world.hear()) == {0: "Hi"}
+        assert len(opened) == 2
+        await local.aclose()
+
+
+def _chunk(payload: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(payload), payload)
+
+
+CHUNKS = (
+    _chunk(b'data: {"choices": [{"delta": {"content": "Hi"}}]}\n\n')
+    + _chunk(b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n')
+    + b"0\r\n\r\n"
+)
 
 
 async def test_nobody_there_is_a_failed_connection(models: Models, server: ProviderProcess) -> None:

@@ -33,7 +33,7 @@ export function ApprovalCard({ generation, approval }) {
       progress.value = { busy: true, said: TAKEN[status] ?? TAKEN.resuming, tone: "note" };
       focusComposer();
     } catch (problem) {
-      const found = schemaErrors(problem, calls);
+      const found = schemaErrors(problem);
       errors.value = found;
       const said = refusal(problem, calls);
       // On a conflict the card leaves as soon as the stream tells of the other decision; the explanation outlives it.
@@ -56,7 +56,6 @@ export function ApprovalCard({ generation, approval }) {
       <h3>${single ? "Waiting for your decision" : `Waiting for ${calls.length} decisions`}</h3>
       <${Countdown} to=${approval.expires_at} />
     </header>
-    ${approval.approver && html`<p class="faint">To be decided by: ${approval.approver}</p>`}
     ${calls.map(
       (call) => html`<${CallDecision} key=${call.call_id} call=${call} choice=${choices.value[call.call_id]}
         errors=${errors.value[call.call_id]} single=${single} busy=${busy} onChoose=${(change) => choose(call, change)}

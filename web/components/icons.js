@@ -32,12 +32,10 @@ const ICONS = {
   retry: line("M19 12a7 7 0 1 1-2.2-5.1M17 3v4h-4"),
   pencil: line("M5 19l1-4L16 5l3 3L9 18zM14 7l3 3"),
   reply: line("M10 7L5 12l5 5M5 12h9a5 5 0 0 1 5 5v1"),
-  trash: line("M5 7h14M9 7V5h6v2M7 7l1 12h8l1-12"),
   left: line("M14 7l-5 5 5 5"),
   right: line("M10 7l5 5-5 5"),
   down: line("M12 5v14M6 13l6 6 6-6"),
   tool: line("M14.5 6.5a4 4 0 0 0-5 5L4 17l3 3 5.5-5.5a4 4 0 0 0 5-5L15 12l-3-3z"),
   thought: line("M9 18h6M10 21h4M12 3a6 6 0 0 0-3.5 10.9V15h7v-1.1A6 6 0 0 0 12 3z"),
   external: line("M9 7H6v11h11v-3M13 5h6v6M19 5l-9 9"),
-  file: line("M7 4h7l4 4v12H7zM14 4v4h4"),
 };

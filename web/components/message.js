@@ -8,7 +8,6 @@ import { html, memo } from "/web/components/html.js";
 import { Fermata, IconButton } from "/web/components/icons.js";
 import { CopyButton } from "/web/components/markdown_view.js";
 import { Parts } from "/web/components/parts.js";
-import { QuestionCard } from "/web/components/question_card.js";
 
 /** @param position,count where this message stands among its siblings */
 export const UserMessage = memo(({ message, position, count }) => {
@@ -18,7 +17,6 @@ export const UserMessage = memo(({ message, position, count }) => {
   return html`<li class="message user" data-testid="user-message" data-message=${message.id}>
     <h2 class="sr-only">You</h2>
     <div class="said">${text}</div>
-    <${Parts} parts=${message.parts.filter((part) => part.type !== "text")} />
     <div class="tools">
       <${Branches} message=${message} position=${position} count=${count} />
       <${IconButton} icon="pencil" label="Edit and send again" onClick=${() => setEditing(true)} />
@@ -37,10 +35,9 @@ export const Answer = memo(({ message, question, view, last, position, count }) 
   return html`<li class="message answer" data-testid="answer" data-message=${message.id} data-status=${status}>
     <h2 class="sr-only">Answer</h2>
     <${Parts} parts=${message.parts} growing=${growing} asked=${asked} />
-    ${approvals.map((approval) => {
-      const card = approval.questions?.length ? QuestionCard : ApprovalCard;
-      return html`<${card} key=${approval.id} generation=${view.id} approval=${approval} />`;
-    })}
+    ${approvals.map(
+      (approval) => html`<${ApprovalCard} key=${approval.id} generation=${view.id} approval=${approval} />`,
+    )}
     ${growing && html`<p class="working"><${Fermata} state="working" /><span class="sr-only">Working</span></p>`}
     ${!running && html`<${Ending} outcome=${status} error=${message.error ?? view?.error} />`}
     ${!running && html`<${Footer} ...${{ message, question, view, last, position, count }} />`}

@@ -33,8 +33,5 @@ const FORMS = {
   reasoning: Reasoning,
   tool_call: ToolCard,
   steer: ({ part }) => html`<p class="steer"><span class="sr-only">Said meanwhile: </span>${part.text}</p>`,
-  file: ({ part }) =>
-    html`<a class="chip" href=${`/api/files/${part.file_id}`}><${Icon} name="file" />${part.name}</a>`,
-  image: ({ part }) => html`<img class="picture" src=${`/api/files/${part.file_id}`} alt="" />`,
   error: ({ part }) => html`<p class="outcome" data-tone="problem">${part.message}</p>`,
 };

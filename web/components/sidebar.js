@@ -1,6 +1,6 @@
-/** The list of conversations: open one, begin one, delete one. */
-import { useEffect, useRef, useState } from "/web/vendor/preact-hooks.js";
-import { deleteConversation, showConversation } from "/web/actions.js";
+/** The list of conversations: open one, begin one. */
+import { useEffect, useRef } from "/web/vendor/preact-hooks.js";
+import { showConversation } from "/web/actions.js";
 import * as state from "/web/state.js";
 import { html } from "/web/components/html.js";
 import { Fermata, Icon } from "/web/components/icons.js";
@@ -30,7 +30,7 @@ export function Sidebar() {
 
 function Entry({ item }) {
   const current = state.conversation.value === item.id;
-  const status = (current && state.live.value && state.view.value.status) || state.activity.value[item.id];
+  const status = current && state.view.value ? state.live.value && state.view.value.status : item.live?.status;
   const title = (current && state.title.value) || item.title || "New chat";
   return html`<li class="entry" data-current=${current}>
     <a href=${`/?c=${item.id}`} aria-current=${current ? "page" : undefined} title=${title} onClick=${visit(item.id)}>
@@ -40,21 +40,10 @@ function Entry({ item }) {
         html`<span class="dot" data-status=${status}><span class="sr-only">${STATUS[status] ?? status}</span></span>`
       }
     </a>
-    <${DeleteButton} item=${item} title=${title} />
   </li>`;
 }
 
 const STATUS = { queued: "queued", running: "running", requires_action: "waits for a decision" };
-
-/** Asks once more in place before it deletes. */
-function DeleteButton({ item, title }) {
-  const [sure, setSure] = useState(false);
-  const label = sure ? `Really delete ${title}` : `Delete ${title}`;
-  return html`<button type="button" class="quiet delete" data-sure=${sure} aria-label=${label} title=${label}
-    onBlur=${() => setSure(false)} onClick=${() => (sure ? deleteConversation(item.id) : setSure(true))}>
-    ${sure ? "Delete?" : html`<${Icon} name="trash" />`}
-  </button>`;
-}
 
 /** Follow a link inside the page; with a modifier key the browser does what it always does. */
 function visit(id) {

@@ -10,7 +10,6 @@ const LONG_OUTPUT = 1200; // characters; longer ones are folded
 const SHORT_OUTPUT = 140; // characters; shorter ones are shown without opening the card
 
 export const ToolCard = memo(({ part }) => {
-  const by = part.decided_by;
   const glance =
     part.output && part.output.length <= SHORT_OUTPUT && !part.output.trim().includes("\n") ? part.output : null;
   return html`<details class="card tool" data-testid="tool-card" data-call=${part.call_id} data-status=${part.status}>
@@ -20,11 +19,11 @@ export const ToolCard = memo(({ part }) => {
       <span class="glance">${brief(part.arguments)}</span>
       <${Status} status=${part.status} />
       ${glance && html`<span class="result">${glance}</span>`}
+      ${part.decided_by && html`<span class="by" data-testid="decided-by">Decided by ${part.decided_by.name}</span>`}
     </summary>
     <div class="body">
       <h4>Arguments</h4>
       <${Arguments} value=${part.arguments} />
-      ${by && html`<p class="faint" data-testid="decided-by">Decided by ${by.name ?? by.id}</p>`}
       ${part.reason && html`<p class="faint">Reason: ${part.reason}</p>`}
       ${part.output && html`<${Output} text=${part.output} wrong=${part.is_error} />`}
     </div>

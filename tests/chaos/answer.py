@@ -1,0 +1,119 @@
+"""One answer under observation: it is started, read by three readers and decided by a person, whatever dies meanwhile."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import cycle
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+
+from tests.chaos.reader import COMES_BACK_AFTER, Frame, Reader
+from tests.stack import JsonDict
+
+Person = Callable[[JsonDict], JsonDict]
+"""What somebody says to a call they are asked about."""
+
+LATE = timedelta(seconds=3)
+BUSY = frozenset({429, 502, 503})  # try again
+
+
+def approves(call: JsonDict) -> JsonDict:
+    return {"call_id": call["call_id"], "decision": "approve"}
+
+
+@dataclass
+class Answer:
+    """The first of the readers was there from the start, the second came late, the third is cut again and again."""
+
+    urls: Sequence[str]
+    id: str
+    conversation: str
+    response_message: str
+    readers: list[Reader]
+    refusals: list[JsonDict] = field(default_factory=list)
+
+    @property
+    def frames(self) -> list[Frame]:
+        return self.readers[0].frames
+
+    @property
+    def finished(self) -> JsonDict:
+        return self.frames[-1].data
+
+
+class Observation:
+    """Starts answers and stays with them; leaving it waits until everybody has seen the end of all of them."""
+
+    def __init__(self, urls: Sequence[str], random: Random, person: Person = approves) -> None:
+        self._urls, self._random, self._person = urls, random, person
+        self._group = asyncio.TaskGroup()
+        self._http = httpx2.AsyncClient(trust_env=False, timeout=httpx2.Timeout(30))
+        self.answers: list[Answer] = []
+
+    async def __aenter__(self) -> "Observation":
+        await self._http.__aenter__()
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        try:
+            await self._group.__aexit__(*error)
+        finally:
+            await self._http.__aexit__(*error)
+
+    async def start(self, text: str, agent: str, **fields: object) -> Answer:
+        """Whoever dies: the same key, so one answer."""
+        headers = {"Idempotency-Key": str(uuid4())}
+        response = await self._insist("/api/generations", {"input": {"text": text}, "agent": agent, **fields}, headers)
+        assert response.status_code in (200, 201), response.text
+        return self.observe(response.json())
+
+    def observe(self, started: JsonDict) -> Answer:
+        """Be there for one that runs already."""
+        generation, conversation = started["id"], started["conversation_id"]
+        from_the_start = Reader(self._urls, generation, cursor=0)
+        late = Reader(self._urls[::-1], generation)
+        cut = Reader(self._urls, generation, cursor=0, stays=self._random.randint(3, 12))
+        answer = Answer(self._urls, generation, conversation, started["response_message_id"], [from_the_start, late, cut])
+        from_the_start.tell = lambda frame: self._look(answer, frame)
+        self._group.create_task(from_the_start.read())
+        self._group.create_task(_after(self._random.uniform(0, LATE.total_seconds()), late))
+        self._group.create_task(cut.read())
+        self.answers.append(answer)
+        return answer
+
+    async def abort(self, answer: Answer) -> httpx2.Response:
+        return await self._insist(f"/api/generations/{answer.id}/abort", {}, {})
+
+    def _look(self, answer: Answer, frame: Frame) -> None:
+        if frame.type == "approval.requested":
+            self._group.create_task(self._decide(answer, frame.data["approval"]))
+
+    async def _decide(self, answer: Answer, approval: JsonDict) -> None:
+        """In one go, and again until somebody has taken it: then it counts, or it is refused."""
+        body = {"approval_id": approval["id"], "decisions": [self._person(call) for call in approval["calls"]]}
+        path = f"/api/generations/{answer.id}/decisions"
+        response = await self._insist(path, body, {"Idempotency-Key": approval["id"]})
+        if response.status_code not in (200, 202) and response.json()["code"] != "already_decided":
+            answer.refusals.append(response.json())
+
+    async def _insist(self, path: str, body: JsonDict, headers: dict[str, str]) -> httpx2.Response:
+        """Ask one server after the other until one can answer."""
+        for url in cycle(self._urls):
+            try:
+                response = await self._http.post(f"{url}{path}", json=body, headers=headers)
+                if response.status_code not in BUSY:
+                    return response
+            except httpx2.TransportError:
+                pass
+            await asyncio.sleep(COMES_BACK_AFTER.total_seconds())
+        raise AssertionError("unreachable: the servers are asked in a circle")
+
+
+async def _after(seconds: float, reader: Reader) -> None:
+    await asyncio.sleep(seconds)
+    await reader.read()

@@ -1,0 +1,42 @@
+"""What axe-core can see of whether everybody can use the page. Its file comes from npm, version 4.14.1."""
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.async_api import expect
+
+from tests.e2e.conftest import OpenScreen
+from tests.e2e.screen import Screen
+from tests.stack import Stack
+
+AXE = (Path(__file__).parent / "axe.min.js").read_text()
+RUN = """async () => (await axe.run()).violations.flatMap(
+    ({id, nodes}) => nodes.map(({html, failureSummary}) => `${id}: ${html}\\n${failureSummary}`))"""
+
+
+async def violations(screen: Screen) -> list[str]:
+    await screen.page.evaluate("Promise.all(document.getAnimations().map(animation => animation.finish?.()))")
+    await screen.page.evaluate(AXE)
+    return list(await screen.page.evaluate(RUN))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing(stack: Stack, open_screen: OpenScreen, scheme: Literal["light", "dark"]) -> None:
+    clerk = await open_screen(stack, "Mail clerk", color_scheme=scheme, reduced_motion="reduce")
+    assert await violations(clerk) == [], "empty"
+
+    await clerk.say("Send a mail to ada@example.org: See you at noon")
+    await expect(clerk.approval).to_be_visible()
+    assert await violations(clerk) == [], "paused"
+
+    await clerk.press("Edit")
+    await clerk.press("Edit as JSON")
+    await clerk.approval.get_by_label("Arguments for send_mail").fill("{}")
+    await clerk.press("Approve edited")
+    await expect(clerk.approval.get_by_test_id("argument-errors").get_by_role("listitem")).not_to_have_count(0)
+    assert await violations(clerk) == [], "edited"
+
+    await clerk.press("Approve")
+    await clerk.ended()
+    assert await violations(clerk) == [], "done"
