@@ -7,6 +7,9 @@ UV ?= .tools/bin/uv
 UV_INSTALLED := $(if $(filter .tools/bin/uv,$(UV)),.tools/uv-$(UV_VERSION).dist-info)
 BIN := .venv/bin
 
+# Set on some machines, and then every one of our processes compiles all its modules at each start.
+export PYTHONDONTWRITEBYTECODE :=
+
 # --inexact: `make run` must not take away again what `make test` has added.
 SYNC = $(UV) sync --quiet --locked --inexact
 

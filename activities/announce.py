@@ -16,7 +16,6 @@ from domain.events import (
     Event,
     GenerationFinished,
     GenerationPaused,
-    GenerationResumed,
     GenerationStarted,
     SteerApplied,
     TitleUpdated,
@@ -93,12 +92,12 @@ class AnnounceSteps:
                 return event.model_copy(update={"approval": approval})
             case ApprovalDecided():
                 await self._store.save_decision(generation, event)
+                receipt = await self._store.receipt(generation, event.approval_id)
+                if receipt is not None and not receipt.remaining:
+                    await self._store.close_approvals(generation, [event.approval_id], "decided")
                 return event
             case ApprovalExpired(approval_id=approval_id):
                 await self._store.close_approvals(generation, [approval_id], "expired")
-                return event
-            case GenerationResumed(approvals=approvals):
-                await self._store.close_approvals(generation, approvals, "decided")
                 return event
             case ToolCompleted():
                 return await self._result(generation, event)

@@ -6,6 +6,7 @@ the state gives every refusal, in one order, whoever asks.
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 from domain.approval import Approval, CallRequest, Decision, Receipt
 from domain.content import Actor, JsonObject, Value
@@ -40,9 +41,9 @@ class ResumeRequest(Value):
 
 
 class ResumeAnswer(Value):
-    """`waiting`: accepted, and calls are still open."""
+    """`waiting`: accepted, and people are still asked."""
 
-    status: str
+    status: Literal["resuming", "waiting"]
     receipt: Receipt
 
 
@@ -65,7 +66,7 @@ def decide(generation: Generation, request: ResumeRequest, now: datetime) -> Dec
 def answer(generation: Generation, approval_id: ApprovalId) -> ResumeAnswer:
     """What is told after the decisions were taken."""
     receipt = _receipt(generation, approval_id) or Receipt(approval_id=approval_id)
-    return ResumeAnswer(status="waiting" if receipt.remaining else "resuming", receipt=receipt)
+    return ResumeAnswer(status="waiting" if pending(generation) else "resuming", receipt=receipt)
 
 
 def sole_approval(generation: Generation, approval_id: str) -> Approval:

@@ -3,6 +3,7 @@
 import hashlib
 from datetime import datetime
 from typing import NewType
+from urllib.parse import quote
 
 GenerationId = NewType("GenerationId", str)
 ApprovalId = NewType("ApprovalId", str)
@@ -30,4 +31,4 @@ def mint(prefix: str, at: datetime, entropy: bytes) -> str:
 
 def workflow_id(tenant: str, owner: str, conversation: ConversationId) -> str:
     """One workflow id per conversation, so that the engine itself allows one live generation in it (ADR 0001)."""
-    return f"conversation/{tenant}/{owner}/{conversation}"
+    return "/".join(("conversation", *(quote(name, safe="") for name in (tenant, owner, conversation))))

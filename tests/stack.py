@@ -95,7 +95,7 @@ async def fermata_dev(
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cli", "dev", "--no-open", "--port", str(port), "--data-dir", str(data_dir), *options),
         cwd=ROOT,
-        env={**os.environ, **(environment or {})},
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(environment or {})},  # or each process compiles anew
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import cycle
 from random import Random
-from typing import Any
+from types import TracebackType
+from typing import Self
 from uuid import uuid4
 
 import httpx2
@@ -18,6 +19,7 @@ Person = Callable[[JsonDict], JsonDict]
 """What somebody says to a call they are asked about."""
 
 LATE = timedelta(seconds=3)
+PATIENCE = timedelta(seconds=60)
 BUSY = frozenset({429, 502, 503})  # try again
 
 
@@ -41,6 +43,10 @@ class Answer:
         return self.readers[0].frames
 
     @property
+    def over(self) -> bool:
+        return bool(self.frames) and self.frames[-1].type == "generation.finished"
+
+    @property
     def finished(self) -> JsonDict:
         return self.frames[-1].data
 
@@ -54,16 +60,22 @@ class Observation:
         self._http = httpx2.AsyncClient(trust_env=False, timeout=httpx2.Timeout(30))
         self.answers: list[Answer] = []
 
-    async def __aenter__(self) -> "Observation":
+    async def __aenter__(self) -> Self:
         await self._http.__aenter__()
         await self._group.__aenter__()
         return self
 
-    async def __aexit__(self, *error: Any) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         try:
-            await self._group.__aexit__(*error)
+            async with asyncio.timeout(PATIENCE.total_seconds()):
+                await self._group.__aexit__(kind, error, traceback)
+        except TimeoutError:
+            stuck = {a.id: [frame.type for frame in a.frames[-3:]] for a in self.answers if not a.over}
+            raise AssertionError(f"these did not end: {stuck}") from None
         finally:
-            await self._http.__aexit__(*error)
+            await self._http.__aexit__()
 
     async def start(self, text: str, agent: str, **fields: object) -> Answer:
         """Whoever dies: the same key, so one answer."""

@@ -200,7 +200,8 @@ async def test_the_same_decision_under_the_same_key_gets_the_same_receipt(worksh
 async def test_a_decision_carries_nothing_that_could_change_the_run(workshop: Stack) -> None:
     word = a_word()
     started, approval = await pausing(workshop, word)
-    for extra in ({"model": "other"}, {"tools": []}, {"agent": "open"}, {"files": []}, {"input": {"text": "x"}}):
+    others: list[JsonDict] = [{"model": "other"}, {"tools": []}, {"agent": "open"}, {"files": []}, {"input": {}}]
+    for extra in others:
         refused = await workshop.decide(started["id"], {**deciding(approval), **extra})
         problem(refused, 422, "invalid_request")
     changed = {**deciding(approval), "decisions": [{**deciding(approval)["decisions"][0], "arguments": {"line": "no"}}]}

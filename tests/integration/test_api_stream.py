@@ -46,7 +46,7 @@ async def frames(stack: Stack, generation: str, cursor: int | None = None) -> As
 
 
 def number(frame: bytes) -> int:
-    found = re.match(rb"id: (\d+)\n", frame)
+    found = re.search(rb"^id: (\d+)$", frame, re.MULTILINE)
     assert found is not None, frame
     return int(found[1])
 
@@ -195,14 +195,15 @@ async def test_the_text_is_the_models_to_the_last_character(workshop: Stack, pro
     thought = "Hm\u2029, let me\nsee." * 20
     await provider.script(Reply(match=word, steps=(Reasoning(text=thought), Text(text=text, chunk=1)), shred=7))
     started = await workshop.start(word)
-    events = await workshop.read(started["id"])
+    events = [data(frame) async for frame in frames(workshop, started["id"], 0)]
     for kind, whole in (("text.delta", text), ("reasoning.delta", thought)):
-        assert "".join(event["text"] for _, event in events if event["type"] == kind) == whole
-    message = events[-1][1]["message"]
+        assert "".join(event["text"] for event in events if event["type"] == kind) == whole
+    message = events[-1]["message"]
     assert text_of(message) == text
     assert [part["text"] for part in message["parts"] if part["type"] == "reasoning"] == [thought]
-    order = [kind for kind in types(events) if kind in ("reasoning.delta", "text.delta", "turn.completed")]
-    assert order == sorted(order, key=["reasoning.delta", "text.delta", "turn.completed"].index)
+    order = ["reasoning.delta", "text.delta", "turn.completed"]
+    kinds = [event["type"] for event in events if event["type"] in order]
+    assert kinds == sorted(kinds, key=order.index)
 
 
 async def test_history_does_not_grow_with_the_length_of_the_answer(workshop: Stack, provider: ProviderProcess) -> None:

@@ -111,10 +111,10 @@ def test_globs_mean_what_the_same_regular_expression_means(pattern: str, name: s
 
 def test_a_hostile_pattern_costs_no_time() -> None:
     """Backtracking would take longer than the universe has."""
-    began = time.perf_counter()
+    began = time.process_time()
     assert not matches("*a" * 5_000 + "b", "a" * 50_000)
     assert not matches("*aa" * 5_000 + "*b*", "a" * 50_000)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 # MCP tools.

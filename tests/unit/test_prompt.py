@@ -170,6 +170,6 @@ def test_a_cut_prompt_is_the_end_of_the_whole_one_and_begins_with_the_user(
 
 def test_a_very_long_conversation_is_cut_in_no_time() -> None:
     history = [message for _ in range(2_000) for message in (user("Why?"), assistant(text("Because.")))] + [user("So?")]
-    began = time.perf_counter()
+    began = time.process_time()
     assert len(prompt(history, context_tokens=1_000_000)) == len(history)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1

@@ -1,0 +1,96 @@
+"""A worker dies exactly before and exactly after each step of an answer, not only where chance would have it."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+from tests.chaos.answer import Answer, Observation
+from tests.chaos.battered import CONFIG, battered
+from tests.chaos.till import begun
+from tests.chaos.verdict import judge, told
+from tests.stack import ROOT, Stack
+
+ORDER = 'use look_up {"item": "tea"}\nuse charge {"item": "tea"}'
+REACHED = timedelta(seconds=30)
+
+
+async def test_a_worker_that_dies_before_or_after_any_step_leaves_no_trace(
+    free_ports: Callable[[int], int], tmp_path: Path
+) -> None:
+    async with battered(free_ports(12), tmp_path, workers=0, apis=1) as held:
+        async with worker(held.stack) as mortal:
+            async with Observation(held.urls, Random(1)) as observation:
+                undisturbed = await observation.start(ORDER, "shop")
+            steps = mortal.steps(undisturbed)
+            async with AsyncExitStack() as successors, Observation(held.urls, Random(2)) as observation:
+                # The last steps first: so all reach theirs at about the same time.
+                stops = {step: await observation.start(ORDER, "shop", metadata={"stops": step}) for step in steps[::-1]}
+                await mortal.until_stopped_or_over(list(stops.values()))
+                mortal.process.kill()
+                await successors.enter_async_context(worker(held.stack))
+        for step, answer in stops.items():
+            print("judging", step)  # shown when it fails
+            await judge(held.stack, answer)
+            assert told(answer) == told(undisturbed)
+
+
+@dataclass
+class Mortal:
+    """A `mortal_worker`, and what it has said."""
+
+    process: asyncio.subprocess.Process
+    said: list[list[str]] = field(default_factory=list)
+    news: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    def steps(self, answer: Answer) -> list[str]:
+        return [" ".join(step) for verb, generation, *step in self.said if (verb, generation) == ("passed", answer.id)]
+
+    async def until_stopped_or_over(self, answers: Sequence[Answer]) -> None:
+        """Batches of events differ with the weather, so a few answers never come to their step."""
+        async with asyncio.timeout(REACHED.total_seconds()), self.news:
+            await self.news.wait_for(lambda: {a.id for a in answers if not a.over} <= self._stopped())
+
+    def _stopped(self) -> set[str]:
+        return {generation for verb, generation, *_ in self.said if verb == "stopped"}
+
+    async def listen(self) -> None:
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            async with self.news:
+                self.said.append(line.decode().split())
+                self.news.notify_all()
+
+
+@asynccontextmanager
+async def worker(stack: Stack) -> AsyncIterator[Mortal]:
+    """One worker for a stack that has none."""
+    port = int(stack.url.rsplit(":", 1)[1])
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.chaos.mortal_worker"),
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "FERMATA_ENV": "development",
+            "FERMATA_CONFIG": str(CONFIG),
+            "FERMATA_DATA_DIR": str(stack.data_dir),
+            "DATABASE_URL": f"sqlite+aiosqlite:///{stack.data_dir / 'fermata.db'}",
+            "REDIS_URL": f"redis://127.0.0.1:{port + 3}/0",
+            "TEMPORAL_ADDRESS": f"127.0.0.1:{port + 1}",
+        },
+        stdout=asyncio.subprocess.PIPE,
+    )
+    mortal = Mortal(process)
+    listening = asyncio.create_task(mortal.listen())
+    try:
+        yield mortal
+    finally:
+        listening.cancel()
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
