@@ -5,12 +5,11 @@ names. What the machine says leaves through the outbox, in order, before anythin
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ApplicationError
 
-from activities.announce import Announcement
 from domain.advance import LIVE, advance, begin, dismiss
 from domain.approval import Decision
 from domain.content import Actor
@@ -34,7 +33,8 @@ from domain.limits import QUEUE, STEERS_QUEUED
 from domain.policy import DecisionKind
 from domain.start import Aborted, AbortRequest, Carried, StartRequest, Steering, Submitted
 from workflows import people
-from workflows.work import announce, perform
+from workflows.outbox import Outbox
+from workflows.reconciler import Reconciler
 
 OPERATOR = Actor(id="temporal", name="An operator in Temporal")
 
@@ -46,104 +46,66 @@ class GenerationWorkflow:
         self._waiting = list(carried.requests)
         self._live: Generation | None = None
         self._inbox: list[Fact] = []
-        self._outbox: list[Event] = []
-        self._announced = 0
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self._cancelled: set[str] = set()
-        self._dismissed: list[tuple[StartRequest, list[Event]]] = []
+        self._outbox = Outbox()
 
     @workflow.run
     async def run(self, carried: Carried) -> None:
+        delivering = asyncio.create_task(self._outbox.deliver())
         if self._waiting:  # a rejected start leaves a run without work, which ends here
             await self._produce(self._waiting.pop(0))
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        await workflow.wait_condition(lambda: workflow.all_handlers_finished() and self._outbox.empty)
+        delivering.cancel()
         if self._waiting:
             workflow.continue_as_new(Carried(requests=tuple(self._waiting)))
 
     async def _produce(self, request: StartRequest) -> None:
         """One answer, from its beginning to its end."""
-        self._live, self._outbox = begin(request, workflow.now())
-        announcer = asyncio.create_task(self._announce())
+        self._live, events = begin(request, workflow.now())
+        self._outbox.put(request, 1, events)
+        running = Reconciler(request, self._report)
         shown = None
-        while not self._ended() or self._outbox or self._dismissed:
+        while not (self._ended() and self._outbox.empty):
             self._take_in()
             shown = people.show(self._live, shown)
-            self._cancel_the_superfluous()
-            if not self._outbox:  # nothing starts that has not been told and recorded
-                self._start_the_missing(request)
-            await self._something_to_do()
-        announcer.cancel()
+            wanted = todo(self._live)
+            running.cancel_all_but(wanted)
+            if self._outbox.empty:  # nothing starts that has not been told and recorded
+                running.start(wanted)
+            await self._next(running)
+
+    def _report(self, fact: Fact) -> None:
+        self._inbox.append(fact)
 
     def _take_in(self) -> None:
         facts, self._inbox = self._inbox, []
+        said: list[Event] = []
         for fact in facts:
             before = self._generation.phase
             self._live, events = advance(self._generation, fact, workflow.now())
-            self._outbox += events
+            said += events
             if self._live.phase.phase != before.phase:
                 self._log(self._live)
+        self._outbox.put(self._generation.request, self._generation.phase.turn, said)
 
-    async def _something_to_do(self) -> None:
+    async def _next(self, running: Reconciler) -> None:
+        """Wait until there is something to take in, to start, or to end with."""
+
+        def ready() -> bool:
+            told = self._outbox.empty and (self._ended() or running.lacks(todo(self._generation)))
+            return bool(self._inbox) or told or running.broken is not None
+
         try:
-            await workflow.wait_condition(self._has_work)
+            await workflow.wait_condition(ready)
         except asyncio.CancelledError:  # somebody cancelled the job in Temporal: the orderly end is an abort
-            self._inbox.append(StopRequested(outcome="aborted", reason="cancelled in Temporal"))
+            self._report(StopRequested(outcome="aborted", reason="cancelled in Temporal"))
+        if running.broken is not None:
+            raise running.broken
 
     def _log(self, generation: Generation) -> None:
         phase = generation.phase
         outcome = phase.outcome if isinstance(phase, Ended) else None
         about = {"generation": generation.request.generation_id, "turn": phase.turn, "phase": phase.phase}
         workflow.logger.info("generation moved", extra=about if outcome is None else {**about, "outcome": outcome})
-
-    def _has_work(self) -> bool:
-        if self._inbox:
-            return True
-        missing = any(work.key not in self._running for work in todo(self._generation))
-        return not self._outbox and not self._dismissed and (missing or self._ended())
-
-    def _start_the_missing(self, request: StartRequest) -> None:
-        for work in todo(self._generation):
-            if work.key not in self._running:
-                others = list(self._running.values())
-
-                async def quiet(others: list[asyncio.Task[None]] = others) -> None:
-                    if others:
-                        await workflow.wait(others)
-
-                self._running[work.key] = asyncio.create_task(self._do(work.key, perform(request, work, quiet)))
-
-    def _cancel_the_superfluous(self) -> None:
-        wanted = {work.key for work in todo(self._generation)}
-        for key, task in self._running.items():
-            if key not in wanted and key not in self._cancelled:
-                self._cancelled.add(key)
-                task.cancel()
-
-    async def _do(self, key: str, performing: Awaitable[Fact]) -> None:
-        """Turn the end of a piece of work into a fact; what was cancelled before it could tell anything makes none."""
-        try:
-            fact = await performing  # on a line of its own: the inbox is another list after the wait
-            self._inbox.append(fact)
-        except (ActivityError, asyncio.CancelledError) as error:
-            if not is_cancelled_exception(error):
-                raise
-        finally:
-            self._running.pop(key, None)
-            self._cancelled.discard(key)
-
-    async def _announce(self) -> None:
-        while True:
-            await workflow.wait_condition(lambda: bool(self._outbox or self._dismissed))
-            if self._dismissed:
-                request, events = self._dismissed[0]
-                await announce(Announcement(request=request, position=1, turn=0, events=tuple(events)))
-                self._dismissed.pop(0)
-                continue
-            batch = tuple(self._outbox)
-            request, turn = self._generation.request, self._generation.phase.turn
-            await announce(Announcement(request=request, position=self._announced + 1, turn=turn, events=batch))
-            self._announced += len(batch)
-            del self._outbox[: len(batch)]
 
     # Messages.
     @workflow.update(name="submit", description="Start a generation in this conversation")
@@ -171,7 +133,7 @@ class GenerationWorkflow:
     @workflow.update(name="resume", description="Decide the calls of a pending approval")
     def resume(self, request: ResumeRequest) -> ResumeAnswer:
         fact = decide(self._ahead(), request, workflow.now())
-        self._inbox.append(fact)
+        self._report(fact)
         return answer(self._ahead(), fact.approval_id)
 
     @resume.validator
@@ -196,7 +158,7 @@ class GenerationWorkflow:
 
     @workflow.update(name="steer", description="Say something into the running generation")
     def steer(self, steering: Steering) -> int:
-        self._inbox.append(Steered(id=steering.id, text=steering.text))
+        self._report(Steered(id=steering.id, text=steering.text))
         return len(self._ahead().steers)
 
     @steer.validator
@@ -216,7 +178,7 @@ class GenerationWorkflow:
     def withdraw_steer(self, steering: Steering) -> bool:
         waits = any(steer.id == steering.id for steer in self._ahead().steers)
         if waits:
-            self._inbox.append(SteerWithdrawn(id=steering.id))
+            self._report(SteerWithdrawn(id=steering.id))
         return waits
 
     @withdraw_steer.validator
@@ -231,10 +193,10 @@ class GenerationWorkflow:
         for waiting in self._waiting:
             if waiting.generation_id == request.generation_id:
                 self._dismiss(waiting, "aborted")
-                await workflow.wait_condition(lambda: not self._dismissed)
+                await workflow.wait_condition(lambda: self._outbox.empty)
                 return Aborted(early=True, message_id=None)
-        self._inbox.append(StopRequested(outcome="aborted", reason=request.reason))
-        await workflow.wait_condition(lambda: self._ended() and not self._outbox)
+        self._report(StopRequested(outcome="aborted", reason=request.reason))
+        await workflow.wait_condition(lambda: self._ended() and self._outbox.empty)
         match self._generation.phase:
             case Ended(outcome="aborted", early=early):
                 message_id = None if early else self._generation.request.response_message_id
@@ -291,7 +253,7 @@ class GenerationWorkflow:
         try:
             decisions = request()
             self._expect(decisions.generation_id)
-            self._inbox.append(decide(self._ahead(), decisions, workflow.now()))
+            self._report(decide(self._ahead(), decisions, workflow.now()))
         except FermataError as error:
             workflow.logger.warning("decision refused: %s", error)
 
@@ -299,12 +261,12 @@ class GenerationWorkflow:
         for waiting in list(self._waiting):
             self._dismiss(waiting, "replaced")
         if self._live is not None and not self._ended():
-            self._inbox.append(StopRequested(outcome="replaced"))
+            self._report(StopRequested(outcome="replaced"))
 
     def _dismiss(self, waiting: StartRequest, outcome: str) -> None:
         self._waiting.remove(waiting)
         _, events = dismiss(waiting, "aborted" if outcome == "aborted" else "replaced", workflow.now())
-        self._dismissed.append((waiting, events))
+        self._outbox.put(waiting, 0, events)
 
 
 def refusal(error: FermataError) -> ApplicationError:
