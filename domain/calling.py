@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import TypeVar
 
 from domain import wording
-from domain.approval import Approval, CallRequest, Decided, Decision, Receipt, digest
+from domain.approval import Decision, digest
+from domain.asking import approval_for, mint_approval, request_for, with_receipt
 from domain.content import Actor, ErrorInfo, ToolStatus
 from domain.errors import IllegalFact
 from domain.events import (
@@ -34,9 +35,8 @@ from domain.generation import (
     Judging,
     Stopping,
 )
-from domain.ids import ApprovalId, CallId, mint
+from domain.ids import CallId
 from domain.moves import Step, act, answer, check_turn, policy_reason, stop, to, unanswered
-from domain.policy import ALL_DECISIONS, DecisionKind
 
 WithCalls = TypeVar("WithCalls", Acting, Stopping)
 
@@ -46,7 +46,7 @@ def calls_judged(generation: Generation, phase: Judging, judged: CallsJudged, no
     judgements = {judgement.call_id: judgement for judgement in judged.judgements}
     if judgements.keys() != {call.call_id for call in phase.calls}:
         raise IllegalFact(f"judgements that are not those of the calls in hand: {judged!r}")
-    approval_id = _approval_id(generation, phase.turn, now)
+    approval_id = mint_approval(generation, phase.turn, now)
     calls, requests, events = [], [], list[Event]()
     for unjudged in phase.calls:
         judgement = judgements[unjudged.call_id]
@@ -58,13 +58,13 @@ def calls_judged(generation: Generation, phase: Judging, judged: CallsJudged, no
             state=Asked(approval_id=approval_id) if asked else Allowed(digest=unjudged.digest),
         )
         if asked:
-            requests.append(_request(generation, call, judgement.reason, judgement.allowed_decisions))
+            requests.append(request_for(generation, call, judgement.reason, judgement.allowed_decisions))
         elif (refusal := _refusal(judgement)) is not None:
             status, output = refusal
             call, event = answer(call, phase.turn, status, output)
             events.append(event)
         calls.append(call)
-    approvals = (_approval(generation, approval_id, phase.turn, requests, now),) if requests else ()
+    approvals = (approval_for(generation, approval_id, phase.turn, requests, now),) if requests else ()
     events += [ApprovalRequested(approval=approval) for approval in approvals]
     return act(generation, Acting(turn=phase.turn, calls=tuple(calls), approvals=approvals), events, now)
 
@@ -109,7 +109,7 @@ def decisions_made(generation: Generation, phase: Acting, made: DecisionsMade, n
         for a in phase.approvals
         if a.id != approval.id or open_calls
     )
-    generation = _with_receipt(generation, approval, made, open_calls, now)
+    generation = with_receipt(generation, approval, made, open_calls, now)
     return act(generation, Acting(turn=phase.turn, calls=tuple(calls), approvals=approvals), events, now)
 
 
@@ -167,10 +167,10 @@ def tool_lost(generation: Generation, phase: Acting, lost: ToolLost, now: dateti
     if generation.request.approvals == "unsupported":
         answered, event = answer(call, phase.turn, "unknown", wording.LOST_UNASKED)
         return act(generation, phase.model_copy(update={"calls": _replace(phase.calls, answered)}), [event], now)
-    approval_id = _approval_id(generation, phase.turn, now, lost.call_id)
+    approval_id = mint_approval(generation, phase.turn, now, lost.call_id)
     asked = call.model_copy(update={"state": Asked(approval_id=approval_id), "runs": _runs(call)})
-    request = _request(generation, asked, wording.LOST, generation.request.agent.policy.allowed_decisions)
-    approval = _approval(generation, approval_id, phase.turn, [request], now)
+    request = request_for(generation, asked, wording.LOST, generation.request.agent.policy.allowed_decisions)
+    approval = approval_for(generation, approval_id, phase.turn, [request], now)
     acting = phase.model_copy(update={"calls": _replace(phase.calls, asked), "approvals": (*phase.approvals, approval)})
     return act(generation, acting, [ApprovalRequested(approval=approval)], now)
 
@@ -214,53 +214,3 @@ def _runs(call: Call) -> int:
 
 def _replace(calls: Iterable[Call], changed: Call) -> tuple[Call, ...]:
     return tuple(changed if call.call_id == changed.call_id else call for call in calls)
-
-
-def _request(generation: Generation, call: Call, reason: str | None, allowed: tuple[DecisionKind, ...]) -> CallRequest:
-    tool = generation.request.agent.tool(call.name)
-    return CallRequest(
-        call_id=call.call_id,
-        name=call.name,
-        description=tool.description if tool else "",
-        reason=reason,
-        allowed_decisions=allowed or ALL_DECISIONS,
-        digest=call.digest,
-    )
-
-
-def _approval(
-    generation: Generation, approval_id: ApprovalId, turn: int, requests: list[CallRequest], now: datetime
-) -> Approval:
-    expiry = generation.request.agent.policy.expiry
-    return Approval(
-        id=approval_id,
-        turn=turn,
-        calls=tuple(requests),
-        created_at=now,
-        expires_at=now + expiry.after,
-        then=expiry.then,
-    )
-
-
-def _approval_id(generation: Generation, turn: int, now: datetime, *salt: str) -> ApprovalId:
-    """Minted from what is known, so that a replay mints it again."""
-    entropy = "/".join((generation.request.generation_id, str(turn), now.isoformat(), *salt)).encode()
-    return ApprovalId(mint("apr", now, entropy))
-
-
-def _with_receipt(
-    generation: Generation,
-    approval: Approval,
-    made: DecisionsMade,
-    open_calls: tuple[CallRequest, ...],
-    now: datetime,
-) -> Generation:
-    old = next((r for r in generation.receipts if r.approval_id == approval.id), Receipt(approval_id=approval.id))
-    lines = tuple(Decided(call_id=d.call_id, decision=d.decision, by=made.by, at=now) for d in made.decisions)
-    new = Receipt(
-        approval_id=approval.id,
-        decided=old.decided + lines,
-        remaining=tuple(request.call_id for request in open_calls),
-    )
-    kept = tuple(r for r in generation.receipts if r.approval_id != approval.id)
-    return generation.model_copy(update={"receipts": (*kept, new)})
