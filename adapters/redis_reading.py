@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, NamedTuple
 
@@ -48,6 +49,17 @@ def gap_frame(requested: int, first_kept: int) -> bytes:
     return b"event: gap\ndata: %b\n\n" % data
 
 
+@dataclass(slots=True)
+class Counts:
+    """What the readers of one process did so far."""
+
+    readers: int = 0
+    opened: int = 0
+    snapshots: int = 0
+    gaps: int = 0
+    catch_ups: int = 0
+
+
 class Reading:
     """An async iterator of ready-made bytes, several frames in each; it ends after the terminal event.
 
@@ -63,11 +75,13 @@ class Reading:
         patience: timedelta,
         mend: Callable[[], Awaitable[None]],
         close: Callable[["Reading"], None],
+        counts: Counts,
     ) -> None:
         self.cursor = after  # None: nothing is shown yet, a snapshot comes first
         self.finished = False
         self.interrupted = False
         self._kept, self._bound, self._patience, self._mend, self._close = kept, bound, patience, mend, close
+        self._counts = counts
         self._missed: Page | None = None  # the read that showed a gap, until the reader was told
         self._behind = True  # the Stream has what the queue has not
         self._ended = False
@@ -129,6 +143,7 @@ class Reading:
 
     async def _catch_up(self) -> AsyncIterator[bytes]:
         """What is kept, up to the end as it stands; nothing if there is nothing to show yet."""
+        self._counts.catch_ups += 1
         self._behind = False  # before reading: what rings from here on is queued, and cut where it was read as well
         self._empty_queue()
         while True:
@@ -141,6 +156,7 @@ class Reading:
                 if not page.follows:  # torn, and not mended yet
                     return
                 head = self._gap(snapshot) + snapshot.frame
+                self._counts.snapshots += 1
             else:
                 page = await self._kept.page(self.cursor)
                 if not page.follows:
@@ -162,6 +178,7 @@ class Reading:
         missed, self._missed, self._deadline = self._missed, None, None
         if missed is None:
             return b""
+        self._counts.gaps += 1
         return gap_frame(missed.after, missed.numbers[0] if missed.numbers else snapshot.cursor + 1)
 
     async def _wait_for_snapshot(self) -> None:

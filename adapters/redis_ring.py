@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from adapters.redis_clients import answering, bare_connection, command_client
 from adapters.redis_kept import Kept, last_numbers, ring_channel
-from adapters.redis_reading import Batch, Reading
+from adapters.redis_reading import Batch, Counts, Reading
 from domain.errors import CursorAhead, Unavailable
 from domain.ids import GenerationId
 from domain.view import View
@@ -64,6 +64,7 @@ class Ring:
         self._unanswered: set[bytes] = set()
         self._answered = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self.counts = Counts()
 
     async def __aenter__(self) -> Self:
         self._tasks = [asyncio.create_task(self._stay_connected()), asyncio.create_task(self._notice_lost_rings())]
@@ -90,8 +91,11 @@ class Ring:
             patience=self._silence,
             mend=partial(self._mend, channel),
             close=partial(self._leave, channel),
+            counts=self.counts,
         )
         channel.readings.add(reading)
+        self.counts.readers += 1
+        self.counts.opened += 1
         try:
             async with answering():
                 await channel.subscribed.wait()
@@ -119,7 +123,9 @@ class Ring:
         return channel
 
     def _leave(self, channel: Channel, reading: Reading) -> None:
-        channel.readings.discard(reading)
+        if reading in channel.readings:
+            channel.readings.discard(reading)
+            self.counts.readers -= 1
         if not channel.readings and self._channels.get(channel.name) is channel:
             del self._channels[channel.name]
             self._changed.set()

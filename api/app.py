@@ -11,7 +11,7 @@ from adapters.redis_ring import Ring
 from adapters.schema import schema_errors
 from adapters.temporal import TemporalEngine, connect
 from adapters.tools import toolbox
-from api import agents, conversations, decisions, events, generations, health, problems, web
+from api import agents, conversations, decisions, events, generations, health, metrics, problems, web
 from api.ports import Parts
 from domain.content import JsonObject
 from domain.errors import NotFound
@@ -65,9 +65,9 @@ def create_app(settings: Settings) -> FastAPI:
         await log.aclose()
         await database.close()
 
-    app = FastAPI(title="Fermata", version="0.1.0", lifespan=lifespan, redoc_url=None)
+    app = FastAPI(title="Fermata", version="0.1.0", lifespan=lifespan, redoc_url=None, responses=problems.RESPONSES)
     problems.install(app)
-    for module in (generations, decisions, events, conversations, agents, health):
+    for module in (generations, decisions, events, conversations, agents, health, metrics):
         app.include_router(module.router)
     web.install(app)
     return app

@@ -2,9 +2,11 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
+from sse_starlette import EventSourceResponse
 
 from api.deps import IdentityDep, PartsDep
+from api.events import stream
 from domain.ids import ConversationId
 from domain.record import Conversation
 
@@ -29,6 +31,16 @@ async def list_conversations(
 @router.get("/{conversation_id}")
 async def get_conversation(conversation_id: str, parts: PartsDep, who: IdentityDep) -> Conversation:
     return await parts.queries.conversation(who.tenant, who.user.id, ConversationId(conversation_id))
+
+
+@router.get("/{conversation_id}/events", response_class=EventSourceResponse)
+async def follow_conversation(conversation_id: str, parts: PartsDep, who: IdentityDep) -> Response:
+    """The live generation of the conversation, from a snapshot on; 204 when none is live.
+
+    A cursor would be one of a generation that may not be the live one any more, so none is heeded here.
+    """
+    found = await parts.queries.conversation(who.tenant, who.user.id, ConversationId(conversation_id))
+    return await stream(parts, found.live.id, None) if found.live else Response(status_code=204)
 
 
 @router.get("/{conversation_id}/messages")

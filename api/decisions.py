@@ -30,7 +30,7 @@ from domain.limits import EDITED_ARGUMENTS_BYTES
 router = APIRouter(prefix="/api/generations", tags=["approvals"])
 
 
-@router.post("/{generation_id}/decisions")
+@router.post("/{generation_id}/decisions", responses={202: {"description": "Kept until a worker takes it"}})
 async def decide(
     generation_id: str,
     body: DecisionsBody,

@@ -9,7 +9,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from api.deps import IdentityDep, PartsDep
 from api.generations import owned
-from api.ports import Reading
+from api.ports import Parts, Reading
 from domain.errors import InvalidRequest
 from domain.ids import GenerationId
 from domain.record import ENDED
@@ -21,7 +21,11 @@ GOODBYE_SECONDS = 2.0
 STALLED_SECONDS = 60.0  # a socket that takes nothing for so long is given up; its reader comes back with its cursor
 
 
-@router.get("/{generation_id}/events", response_class=EventSourceResponse)
+@router.get(
+    "/{generation_id}/events",
+    response_class=EventSourceResponse,
+    responses={204: {"description": "The cursor is the end; do not reconnect"}},
+)
 async def events(
     generation_id: str,
     parts: PartsDep,
@@ -35,6 +39,11 @@ async def events(
     cursor = _cursor(after if last_event_id is None else last_event_id)
     if stored.status in ENDED and not await parts.logs.exists(generation):
         return Response(status_code=204)  # its log has been kept for the retention time
+    return await stream(parts, generation, cursor)
+
+
+async def stream(parts: Parts, generation: GenerationId, cursor: int | None) -> Response:
+    """The response that follows this generation. Raises CursorAhead."""
     reading = await parts.readers.open(generation, cursor)
     if reading.finished:
         return Response(status_code=204)

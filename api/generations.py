@@ -12,6 +12,7 @@ from api.bodies import AbortBody, StartBody
 from api.deps import IdempotencyKey, IdentityDep, PartsDep
 from api.identity import Identity
 from api.ports import Parts
+from api.waiting import settled_view, view_of
 from domain.agent import Overrides, pin
 from domain.errors import AgentNotFound, AlreadyFinished, GenerationNotFound, Refused, Unavailable
 from domain.ids import ConversationId, GenerationId, MessageId, mint
@@ -25,9 +26,10 @@ router = APIRouter(prefix="/api/generations", tags=["generations"])
 
 PAGE = 50
 PAGE_MAX = 200
+WAIT_MAX = 60
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses={200: {"description": "It was started before, under this key"}})
 async def start(
     body: StartBody, request: Request, response: Response, parts: PartsDep, who: IdentityDep, key: IdempotencyKey
 ) -> dict[str, Any]:
@@ -128,11 +130,13 @@ def _summary(stored: StoredGeneration) -> dict[str, Any]:
 
 
 @router.get("/{generation_id}")
-async def get_generation(generation_id: str, parts: PartsDep, who: IdentityDep) -> View:
-    """The view: the fold of its events, from the log, or rebuilt from the record once the log is gone."""
+async def get_generation(
+    generation_id: str, parts: PartsDep, who: IdentityDep, wait: Annotated[int, Query(ge=0, le=WAIT_MAX)] = 0
+) -> View:
+    """The view: the fold of its events. With `wait` (seconds) the answer comes when it is paused or over, or then."""
     generation = GenerationId(generation_id)
     await owned(parts, who, generation)
-    return await parts.logs.view(generation) or await parts.queries.view(generation)
+    return await settled_view(parts, generation, wait) if wait else await view_of(parts, generation)
 
 
 @router.post("/{generation_id}/abort")

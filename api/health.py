@@ -15,7 +15,7 @@ async def alive() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: {"description": "Something is away"}})
 async def ready(parts: PartsDep, response: Response) -> dict[str, Any]:
     """503 names what is away."""
     checks = {"temporal": parts.engine.healthy, **parts.checks}

@@ -54,6 +54,8 @@ class Queries(Protocol):
 
     async def receipt(self, generation: GenerationId, approval: ApprovalId) -> Receipt | None: ...
 
+    async def counts(self) -> dict[str, int]: ...
+
 
 class Logs(Protocol):
     """Views of what was logged."""
@@ -79,8 +81,21 @@ class Reading(Protocol):
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 
 
+class Counts(Protocol):
+    """What the readers of this process did so far."""
+
+    readers: int
+    opened: int
+    snapshots: int
+    gaps: int
+    catch_ups: int
+
+
 class Readers(Protocol):
     """Opens streams. Raises CursorAhead."""
+
+    @property
+    def counts(self) -> Counts: ...
 
     async def open(self, generation: GenerationId, after: int | None) -> Reading: ...
 

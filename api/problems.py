@@ -47,6 +47,22 @@ PROBLEMS: dict[type[errors.FermataError], tuple[int, str]] = {
     errors.Unavailable: (503, "unavailable"),
 }
 
+MEDIA_TYPE = "application/problem+json"
+SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "type": {"type": "string", "description": "A page on this server that explains the code."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "One sentence, with the remedy."},
+        "instance": {"type": "string"},
+        "code": {"type": "string", "description": "A stable word."},
+    },
+    "required": ["type", "title", "status", "detail", "instance", "code"],
+}
+_ANY = {"description": "A problem (RFC 9457)", "content": {MEDIA_TYPE: {"schema": SCHEMA}}}
+RESPONSES: dict[int | str, dict[str, Any]] = {"4XX": _ANY, "5XX": _ANY}  # what any route may answer, for the document
+
 OTHER_STATUSES = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
 HEADERS: dict[int, dict[str, str]] = {
     401: {"WWW-Authenticate": "Bearer"},
@@ -76,7 +92,7 @@ def problem(
     return JSONResponse(
         body,
         status_code=status,
-        media_type="application/problem+json",
+        media_type=MEDIA_TYPE,
         headers={**HEADERS.get(status, {}), **(headers or {})},
     )
 
@@ -102,8 +118,7 @@ async def _domain_error(request: Request, error: Exception) -> JSONResponse:
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     """Not what the contract says. A decision whose body is no JSON object at all has a code of its own."""
     found = error.errors() if isinstance(error, RequestValidationError) else []
-    shapeless = any(each["type"] == "json_invalid" or tuple(each["loc"]) == ("body",) for each in found)
-    if shapeless and request.url.path.endswith("/decisions"):
+    if any(_is_shapeless(each) for each in found) and request.url.path.endswith("/decisions"):
         return problem(400, "invalid_body", str(errors.InvalidBody()), instance=request.url.path)
     details = [{"pointer": _pointer(each["loc"]), "message": each["msg"]} for each in found]
     what = "; ".join(f"{each['pointer'] or 'the body'}: {each['message']}" for each in details[:3])
@@ -118,6 +133,9 @@ async def _validation_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == 400:  # how FastAPI says that it could not even parse the body: nested too deeply, for one
+        nowhere = [{"type": "json_invalid", "loc": ("body",), "msg": "this cannot be read as JSON"}]
+        return await _validation_error(request, RequestValidationError(nowhere))
     headers = error.headers if isinstance(error, HTTPException) else None
     code = OTHER_STATUSES.get(status, "http_error")
     detail = str(error.detail) if isinstance(error, HTTPException) else "Something went wrong."
@@ -127,6 +145,11 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 async def _bug(request: Request, error: Exception) -> JSONResponse:
     """Says nothing about the inside; the server's own log has the rest."""
     return problem(500, "internal_error", "Something went wrong on the server.", instance=request.url.path)
+
+
+def _is_shapeless(found: Mapping[str, Any]) -> bool:
+    """Whether the body is no JSON object, as opposed to one in which something is wrong."""
+    return found["type"] == "json_invalid" or (tuple(found["loc"]) == ("body",) and found["type"] != "value_error")
 
 
 def _pointer(location: Sequence[str | int]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database import reading
@@ -110,6 +110,13 @@ class Queries:
     async def receipt(self, generation: GenerationId, approval: ApprovalId) -> Receipt | None:
         async with self._database.reading() as connection:
             return await reading.receipt(connection, generation, approval)
+
+    async def counts(self) -> dict[str, int]:
+        """How many generations of all owners stand where; what is only claimed does not count."""
+        status = generations.c.status
+        grouped = select(status, func.count().label("number")).where(status != "submitted").group_by(status)
+        async with self._database.reading() as connection:
+            return {row.status: row.number for row in await connection.execute(grouped)}
 
     async def decisions(self, generation: GenerationId) -> list[ApprovalDecided]:
         """Who decided what, oldest first."""
