@@ -161,5 +161,8 @@ class Kept:
         Without a log the numbers go on from the clock, as they do for a writer that finds it lost.
         """
         page = await self.page(0)
-        cursor = page.numbers[0] - 1 if page.numbers else page.seq or restart_number()
+        if page.seq is not None and page.sealed:
+            cursor = page.seq - 1  # the view is complete; what is left to read is the end
+        else:
+            cursor = page.numbers[0] - 1 if page.numbers else page.seq or restart_number()
         await self.save(view.model_copy(update={"cursor": cursor}), begin=True)

@@ -137,8 +137,9 @@ class Ring:
         async with channel.mending:
             if await channel.kept.view(with_end=False) is None:
                 view = await self._rebuild(channel.generation)
-                if view is not None:
-                    await channel.kept.restore(view)
+                ended = view is not None and view.outcome is not None
+                if view is not None and not (ended and await channel.kept.standing() is None):
+                    await channel.kept.restore(view)  # not for an ended one without a log: that would never expire
 
     async def _stay_connected(self) -> None:
         while True:

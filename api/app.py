@@ -16,7 +16,6 @@ from api.ports import Parts
 from domain.content import JsonObject
 from domain.errors import NotFound
 from domain.ids import GenerationId
-from domain.record import ENDED
 from domain.view import View
 from settings import Settings
 from workflows.registration import TASK_QUEUE
@@ -41,12 +40,12 @@ def create_app(settings: Settings) -> FastAPI:
         queries = Queries(database)
 
         async def rebuild(generation: GenerationId) -> View | None:
-            """What the record knows of a generation that lives, for a reader who finds its log gone."""
+            """What the record knows of a generation, for a reader who finds its log gone."""
             try:
                 view = await queries.view(generation)
             except NotFound:
                 return None
-            return view if view.started_at and view.status not in ENDED else None
+            return view if view.started_at else None
 
         async with Ring(environment.redis_url, rebuild=rebuild) as ring:
             app.state.parts = Parts(

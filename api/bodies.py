@@ -1,5 +1,6 @@
 """Request bodies: strict types, no unknown fields, and no text that a store could not keep."""
 
+import math
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -10,6 +11,8 @@ from domain.content import JsonObject
 from domain.limits import REASON_CHARS, TOOL_OUTPUT_CHARS
 from domain.policy import DecisionKind, PolicyTightening
 from domain.start import OnConflict
+
+NESTING = 100  # levels; JSON parsers give up at 200, and what is stored gets wrapped in some more
 
 
 def _uuid(value: str) -> str:
@@ -24,19 +27,24 @@ def _timezone(value: str) -> str:
     return value
 
 
-def _storable(value: object) -> None:
-    """Refuse what JSON can spell but UTF-8 stores cannot keep: the NUL character and halves of surrogate pairs."""
+def _keepable(value: object, depth: int = 0) -> None:
+    """Refuse what JSON can spell but stores, wires and parsers cannot keep."""
+    if depth > NESTING:
+        raise ValueError(f"nothing may be nested deeper than {NESTING} levels")
     match value:
         case str():
             if "\x00" in value or (not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value)):
                 raise ValueError("text may contain neither NUL characters nor lone surrogates")
+        case float():
+            if not math.isfinite(value):
+                raise ValueError("numbers must be finite")
         case dict():
             for key, item in value.items():
-                _storable(key)
-                _storable(item)
+                _keepable(key, depth + 1)
+                _keepable(item, depth + 1)
         case list():
             for item in value:
-                _storable(item)
+                _keepable(item, depth + 1)
 
 
 Uuid = Annotated[str, AfterValidator(_uuid)]
@@ -48,8 +56,8 @@ class Body(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _keepable(cls, data: Any) -> Any:  # whatever the client sent
-        _storable(data)
+    def _check(cls, data: Any) -> Any:  # whatever the client sent
+        _keepable(data)
         return data
 
 

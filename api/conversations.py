@@ -5,9 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from sse_starlette import EventSourceResponse
 
-from api.deps import IdentityDep, PartsDep
+from api.deps import ConversationDep, IdentityDep, PartsDep
 from api.events import stream
-from domain.ids import ConversationId
 from domain.record import Conversation
 
 router = APIRouter(prefix="/api/conversations", tags=["conversations"])
@@ -29,22 +28,26 @@ async def list_conversations(
 
 
 @router.get("/{conversation_id}")
-async def get_conversation(conversation_id: str, parts: PartsDep, who: IdentityDep) -> Conversation:
-    return await parts.queries.conversation(who.tenant, who.user.id, ConversationId(conversation_id))
+async def get_conversation(conversation: ConversationDep, parts: PartsDep, who: IdentityDep) -> Conversation:
+    return await parts.queries.conversation(who.tenant, who.user.id, conversation)
 
 
-@router.get("/{conversation_id}/events", response_class=EventSourceResponse)
-async def follow_conversation(conversation_id: str, parts: PartsDep, who: IdentityDep) -> Response:
+@router.get(
+    "/{conversation_id}/events",
+    response_class=EventSourceResponse,
+    responses={204: {"description": "Nothing is live there"}},
+)
+async def follow_conversation(conversation: ConversationDep, parts: PartsDep, who: IdentityDep) -> Response:
     """The live generation of the conversation, from a snapshot on; 204 when none is live.
 
     A cursor would be one of a generation that may not be the live one any more, so none is heeded here.
     """
-    found = await parts.queries.conversation(who.tenant, who.user.id, ConversationId(conversation_id))
+    found = await parts.queries.conversation(who.tenant, who.user.id, conversation)
     return await stream(parts, found.live.id, None) if found.live else Response(status_code=204)
 
 
 @router.get("/{conversation_id}/messages")
-async def list_messages(conversation_id: str, parts: PartsDep, who: IdentityDep) -> dict[str, Any]:
+async def list_messages(conversation: ConversationDep, parts: PartsDep, who: IdentityDep) -> dict[str, Any]:
     """All branches of the tree, oldest first."""
-    messages = await parts.queries.messages(who.tenant, who.user.id, ConversationId(conversation_id))
+    messages = await parts.queries.messages(who.tenant, who.user.id, conversation)
     return {"items": [message.model_dump(mode="json") for message in messages]}

@@ -7,6 +7,7 @@ from fastapi import Depends, Header, Request
 from api.identity import Identity, identify
 from api.ports import Parts
 from domain.errors import InvalidRequest
+from domain.ids import ConversationId
 
 KEY_CHARS = 255
 
@@ -30,6 +31,12 @@ def idempotency_key(value: Annotated[str | None, Header(alias="Idempotency-Key")
     return key
 
 
+def conversation(conversation_id: str) -> ConversationId:
+    """The id in the spelling of the record; there are clients that write UUIDs in capitals."""
+    return ConversationId(conversation_id.lower())
+
+
 PartsDep = Annotated[Parts, Depends(parts)]
 IdentityDep = Annotated[Identity, Depends(identity)]
 IdempotencyKey = Annotated[str | None, Depends(idempotency_key)]
+ConversationDep = Annotated[ConversationId, Depends(conversation)]

@@ -1,6 +1,7 @@
 """Starting, watching and stopping generations."""
 
 import hashlib
+import json
 import os
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -14,7 +15,7 @@ from api.identity import Identity
 from api.ports import Parts
 from api.waiting import settled_view, view_of
 from domain.agent import Overrides, pin
-from domain.errors import AgentNotFound, AlreadyFinished, GenerationNotFound, Refused, Unavailable
+from domain.errors import AgentNotFound, AlreadyFinished, GenerationNotFound, PayloadTooLarge, Refused, Unavailable
 from domain.ids import ConversationId, GenerationId, MessageId, mint
 from domain.policy import PolicyTightening
 from domain.ports import Address, StoredGeneration
@@ -27,6 +28,7 @@ router = APIRouter(prefix="/api/generations", tags=["generations"])
 PAGE = 50
 PAGE_MAX = 200
 WAIT_MAX = 60
+CARRIED_BYTES = 64_000  # of what travels through the engine's history, with all starts that wait in line
 
 
 @router.post("", status_code=201, responses={200: {"description": "It was started before, under this key"}})
@@ -70,6 +72,11 @@ async def start(
 
 def _request(body: StartBody, parts: Parts, who: Identity) -> StartRequest:
     """Everything that shapes the answer, pinned now."""
+    carried = len(json.dumps([body.parameters, body.metadata, body.policy and body.policy.model_dump()]).encode())
+    if carried > CARRIED_BYTES:
+        raise PayloadTooLarge(
+            f"parameters, policy and metadata have {carried} bytes together; {CARRIED_BYTES} are allowed."
+        )
     agent_id = body.agent or next(iter(parts.agents))
     agent = parts.agents.get(agent_id)
     if agent is None:
@@ -108,7 +115,7 @@ async def list_generations(
         who.tenant,
         who.user.id,
         status=status,
-        conversation=ConversationId(conversation_id) if conversation_id else None,
+        conversation=ConversationId(conversation_id.lower()) if conversation_id else None,
         limit=limit,
         before=before,
     )
