@@ -11,7 +11,7 @@ from pydantic import Field
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.heartbeat import stopped_on_request, supervised
+from activities.heartbeat import failures_before, note_failure, stopped_on_request, supervised
 from activities.publish import Publisher
 from domain.approval import digest
 from domain.compose import compose
@@ -91,7 +91,11 @@ class ModelSteps:
             earlier = [turn for turn in turns if turn.turn < step.turn]
             request = await self._request(step, stored, earlier, attempt)
             return await self._attempt(
-                step, request, publisher, _call_ids(earlier), last=attempt >= stored.request.agent.max_attempts
+                step,
+                request,
+                publisher,
+                _call_ids(earlier),
+                last=failures_before() + 1 >= stored.request.agent.max_attempts,
             )
 
     async def _attempt(
@@ -110,6 +114,7 @@ class ModelSteps:
             return cut
         except ModelCallError as error:
             if isinstance(error, ModelRetryable) and not last:
+                note_failure()
                 raise ApplicationError(str(error), type=error.code, next_retry_delay=error.retry_after) from error
             failed = await self._failed(step, request, draft, error)
             await _told(publisher)
@@ -248,18 +253,16 @@ def _with_fresh_id(part: Part, used: frozenset[CallId], turn: int) -> Part:
 
 
 def _event(chunk: TextChunk | ReasoningChunk | CallOpened | CallChunk, turn: int, attempt: int) -> Event:
-    """Built without validation: this runs once per token."""
+    """Once per token, so never by `model_construct`: skipping the validation takes three times as long as doing it."""
     match chunk:
         case TextChunk(part, text):
-            return TextDelta.model_construct(turn=turn, attempt=attempt, part=part, text=text)
+            return TextDelta(turn=turn, attempt=attempt, part=part, text=text)
         case ReasoningChunk(part, text):
-            return ReasoningDelta.model_construct(turn=turn, attempt=attempt, part=part, text=text)
+            return ReasoningDelta(turn=turn, attempt=attempt, part=part, text=text)
         case CallOpened(part, call_id, name):
             return ToolCallStarted(turn=turn, attempt=attempt, part=part, call_id=call_id, name=name)
         case CallChunk(part, call_id, fragment):
-            return ToolCallDelta.model_construct(
-                turn=turn, attempt=attempt, part=part, call_id=call_id, arguments=fragment
-            )
+            return ToolCallDelta(turn=turn, attempt=attempt, part=part, call_id=call_id, arguments=fragment)
 
 
 def _length(said: Said) -> int:

@@ -64,7 +64,7 @@ class ToolSteps:
         result = before.model_copy(
             update={
                 "status": "failed" if output.is_error else "completed",
-                "output": cut(output.text),
+                "output": output.text,
                 "is_error": output.is_error,
                 "duration_ms": int((time.monotonic() - started) * 1000),
             }
@@ -88,7 +88,7 @@ class ToolSteps:
         if digest(work.name, arguments) != work.digest:
             return ToolOutput(text=OTHER_ARGUMENTS, is_error=True)
         if (problem := self._tools.invalid(tool, arguments)) is not None or isinstance(arguments, str):
-            return ToolOutput(text=invalid(problem or "they are no JSON object"), is_error=True)
+            return ToolOutput(text=cut(invalid(problem or "they are no JSON object")), is_error=True)
         await self._log.append(
             step.generation_id,
             Writer(name=f"tool:{work.call_id}", epoch=work.run * EPOCHS_PER_RUN + attempt),

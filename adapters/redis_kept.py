@@ -82,7 +82,7 @@ class Snapshot:
     @property
     def frame(self) -> bytes:
         data = b'{"type":"snapshot","view":%b,"cursor":%d}' % (self.view, self.cursor)
-        return b"event: snapshot\nid: %d\ndata: %b\n\n" % (self.cursor, data)
+        return b"id: %d\nevent: snapshot\ndata: %b\n\n" % (self.cursor, data)
 
 
 class Kept:

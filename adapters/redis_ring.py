@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from adapters.redis_clients import answering, bare_connection, command_client
 from adapters.redis_kept import Kept, last_numbers, ring_channel
 from adapters.redis_reading import Batch, Counts, Reading
-from domain.errors import CursorAhead, Unavailable
+from domain.errors import CursorAhead, LogExpired, Unavailable
 from domain.ids import GenerationId
 from domain.view import View
 
@@ -43,8 +43,8 @@ class Channel:
 class Ring:
     """Opens readings. To be entered once per process; leaving it ends no reading, whoever holds one closes it.
 
-    `rebuild` tells what the record knows of a generation that has started and not ended, and None of any other: its
-    log was lost, and is begun anew with that.
+    `rebuild` tells what the record knows of a generation, and None of one that has not started: its log was lost, and
+    is begun anew with that.
     `silence` is how long a lost last ring may go unnoticed, `bound` how many bytes may wait for a slow reader.
     """
 
@@ -137,9 +137,11 @@ class Ring:
         async with channel.mending:
             if await channel.kept.view(with_end=False) is None:
                 view = await self._rebuild(channel.generation)
-                ended = view is not None and view.outcome is not None
-                if view is not None and not (ended and await channel.kept.standing() is None):
-                    await channel.kept.restore(view)  # not for an ended one without a log: that would never expire
+                if view is None:
+                    return
+                if view.outcome is not None and await channel.kept.standing() is None:
+                    raise LogExpired()  # it would never expire again; who comes back is told that there is no more
+                await channel.kept.restore(view)
 
     async def _stay_connected(self) -> None:
         while True:

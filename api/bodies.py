@@ -8,11 +8,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from domain.content import JsonObject
-from domain.limits import REASON_CHARS, TOOL_OUTPUT_CHARS
+from domain.limits import NESTING, REASON_CHARS, TOOL_OUTPUT_CHARS
 from domain.policy import DecisionKind, PolicyTightening
 from domain.start import OnConflict
-
-NESTING = 100  # levels; JSON parsers give up at 200, and what is stored gets wrapped in some more
 
 
 def _uuid(value: str) -> str:

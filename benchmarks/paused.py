@@ -30,7 +30,7 @@ async def paused() -> Findings:
         assert len(await _waiting(here)) == len(waiting) - RESUMED
     grown = spent(empty, full)
     return Findings(
-        about=f"{PAUSED} generations of one conversation each wait for one approval; the API finds all of them."
+        about=f"{PAUSED} generations, each in its own conversation, wait for an approval; the API lists them all."
         f" Then {RESUMED} of them, from the oldest to the newest, are approved (second table; ms).",
         tables=[
             Table(

@@ -15,6 +15,7 @@ FermataError
 ├── Unavailable         a store or the engine is away; try again
 ├── ModelCallError      the provider failed: ModelRetryable · ModelFinal
 ├── StaleWriter         the log refused a write: a successor has started, or the log is sealed
+├── LogExpired          a reader came while the log went
 ├── IllegalFact         a bug: the machine was told something that cannot have happened
 └── ConfigurationError  the configuration cannot be used as it is
 """
@@ -182,6 +183,10 @@ class ModelFinal(ModelCallError):
 
 class StaleWriter(FermataError):
     """The log refused the write: a newer attempt has started, or the generation has ended."""
+
+
+class LogExpired(FermataError):
+    """The log was kept for its time after the end, and is gone."""
 
 
 class IllegalFact(FermataError):

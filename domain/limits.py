@@ -5,8 +5,17 @@ STEER_CHARS = 16_000
 STEERS_QUEUED = 10
 QUEUE = 10
 REASON_CHARS = 16_000
+NESTING = 100  # levels of JSON; parsers give up at 200, and what is stored gets wrapped in some more
 REQUEST_BYTES = 1_000_000
 EDITED_ARGUMENTS_BYTES = 64_000  # decisions travel through the engine's history
+
+
+def too_deep(value: object, levels: int = NESTING) -> bool:
+    """Whether JSON data is nested deeper than any parser on its way would follow."""
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(too_deep(item, levels - 1) for item in inner)
 
 
 def cut(text: str, limit: int = TOOL_OUTPUT_CHARS) -> str:

@@ -78,13 +78,22 @@ class Stack:
         params = {} if after is None else {"after": after}
         async with self.http.stream("GET", f"/api/generations/{generation}/events", params=params) as response:
             seq: int | None = None
-            async for line in response.aiter_lines():
-                name, _, value = line.partition(": ")
-                if name == "id":
+            async for line in _lines(response):
+                name, _, value = line.partition(b": ")
+                if name == b"id":
                     seq = int(value)
-                elif name == "data":
+                elif name == b"data":
                     yield seq, json.loads(value)
                     seq = None
+
+
+async def _lines(response: httpx2.Response) -> AsyncIterator[bytes]:
+    """Split at line feeds only: the other line ends of Unicode may stand in the data."""
+    rest = b""
+    async for chunk in response.aiter_raw():
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield line
 
 
 @asynccontextmanager

@@ -72,7 +72,7 @@ async function call(path, options) {
   return callOnce(path, options);
 }
 
-const DELAYS = [300, 700, 1500, 3000]; // milliseconds
+const DELAYS = [300, 700, 1500, 3000, 5000, 8000]; // milliseconds; a restart may take so long
 const AWAY = [UNREACHABLE, 502, 503, 504];
 
 async function callOnce(path, options) {

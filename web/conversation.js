@@ -72,18 +72,25 @@ export async function followGeneration(id, cursor) {
   }
 }
 
-/** Read the list at the side, and go on with what was queued, or begun elsewhere, in the conversation on screen. */
+/** Read the list at the side; where it shows news of the conversation on screen, from a queue or another tab, show them. */
 export async function refreshList() {
+  const { signal } = following;
   try {
+    const known = onScreen()?.updated_at;
     state.conversations.value = await api.conversations();
-    const next = state.conversations.value.find((item) => item.id === state.conversation.value)?.live;
-    const resting = !state.live.value && !state.loading.value;
-    if (next && resting && next.id !== state.view.value?.id) await goOn(next.id);
+    const item = onScreen();
+    if (!item || state.live.value || state.loading.value) return;
+    if (item.live && item.live.id !== state.view.value?.id) return await goOn(item.live.id);
+    if (item.updated_at === known) return;
+    const history = await api.messages(item.id);
+    if (!signal.aborted) state.messages.value = history;
   } catch (problem) {
     if (problem.code === "unreachable") return; // read again on the next occasion; what is on screen stays true
     state.notice.value = { tone: "problem", text: problem.message };
   }
 }
+
+const onScreen = () => state.conversations.value.find((item) => item.id === state.conversation.value);
 
 function leave() {
   following.abort();

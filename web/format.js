@@ -19,12 +19,13 @@ export function clock(moment, now = new Date()) {
   return `${at.toLocaleDateString([], { day: "numeric", month: "short" })}, ${time}`;
 }
 
-/** "0.8 s", "12 s", "3 min 20 s". */
+/** "0.8 s", "12 s", "3 min 20 s", "25 h 4 min". */
 export function duration(milliseconds) {
   const seconds = milliseconds / 1000;
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
-  if (seconds < 60) return `${Math.round(seconds)} s`;
-  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  const [hours, minutes] = [seconds / 3600, (seconds / 60) % 60].map(Math.floor);
+  return hours ? `${hours} h ${minutes} min` : `${minutes} min ${Math.floor(seconds % 60)} s`;
 }
 
 /** What an answer used: "1,204 tokens in · 88 out · $0.0031". A price that is unknown, or nothing, is left out. */

@@ -13,6 +13,7 @@ from typing import assert_never
 from domain.content import JsonObject, Part, ReasoningPart, TextPart, ToolCallPart, Usage
 from domain.events import FinishReason
 from domain.ids import CallId
+from domain.limits import too_deep
 from domain.ports import CallChunk, CallOpened, ModelReply, ReasoningChunk, TextChunk
 from domain.prompt import ModelSaid, Said
 
@@ -153,7 +154,7 @@ def parse_arguments(text: str) -> JsonObject | str:
         found = json.loads(mend(json.dumps(found, ensure_ascii=False)))
     except (ValueError, RecursionError):
         return text
-    return found if isinstance(found, dict) else text
+    return found if isinstance(found, dict) and not too_deep(found) else text
 
 
 def _whole(part: _Text | _Reasoning | _Secret | _Call) -> Part:

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import re
+import select
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -9,69 +11,89 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from temporalio.client import Client
+
+from domain.ids import ConversationId, workflow_id
+from tests.chaos.answer import Answer
 from tests.stack import Stack, fermata_dev
 
 CONFIG = Path(__file__).with_name("fermata.yaml")
 SECOND_API = 10  # ports above the first
+TEMPORAL = 1
 REVIVAL = timedelta(seconds=60)
+ABOUT_A_LIFE = re.compile(r"(\S+(?: \d+)?) (died .*|is ready again)")
 
 
 @dataclass
 class Battered:
-    """`urls`: one for each API. `said` are the supervisor's lines since the start."""
+    """`urls`: one for each API. Processes are named like their pid files: `worker-1`, `valkey`."""
 
     stack: Stack
     urls: list[str]
-    said: list[str] = field(default_factory=list)
+    _dead: set[str] = field(default_factory=set)
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
     _frozen: set[int] = field(default_factory=set)
 
     def kill(self, *names: str) -> None:
         for name in names:
-            self._signal(self.stack.pid(name), signal.SIGKILL)
+            self._end(name, signal.SIGKILL)
 
     def leave(self, name: str) -> None:
         """Ask a process to end, as a deploy does."""
-        self._signal(self.stack.pid(name), signal.SIGTERM)
+        self._end(name, signal.SIGTERM)
 
     def freeze(self, name: str) -> int:
         """Stop a process in its tracks; its number, to thaw it."""
         pid = self.stack.pid(name)
-        self._signal(pid, signal.SIGSTOP)
+        os.kill(pid, signal.SIGSTOP)
         self._frozen.add(pid)
         return pid
 
     def thaw(self, *pids: int) -> None:
+        """These, or all that are frozen."""
         for pid in pids or tuple(self._frozen):
             self._frozen.discard(pid)
-            self._signal(pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
-    async def revived(self, *names: str) -> None:
-        """Wait until each of these is ready after the last time it died."""
-        async with asyncio.timeout(REVIVAL.total_seconds()), self._news:
-            await self._news.wait_for(lambda: all(map(self._lives, names)))
+    async def end(self, number: signal.Signals) -> None:
+        """End the supervisor; returns when no child is left."""
+        children = [os.pidfd_open(int(path.read_text())) for path in (self.stack.data_dir / "run").iterdir()]
+        self.stack.process.send_signal(number)
+        await self.stack.process.wait()
+        for child in children:
+            await asyncio.to_thread(select.select, [child], [], [], REVIVAL.total_seconds())
+            os.close(child)
 
     async def whole(self) -> None:
-        """Wait until nothing is missing."""
-        self.thaw()
-        names = {line.partition(" died")[0] for line in self.said if " died" in line}
-        await self.revived(*names)
+        """Wait until everything that died is ready again."""
+        async with asyncio.timeout(REVIVAL.total_seconds()), self._news:
+            await self._news.wait_for(lambda: not self._dead)
+
+    async def worker_of(self, answer: Answer) -> str:
+        """The worker that runs a step of this answer now."""
+        port = int(self.stack.url.rsplit(":", 1)[1])
+        client = await Client.connect(f"127.0.0.1:{port + TEMPORAL}")
+        job = client.get_workflow_handle(workflow_id("default", "local", ConversationId(answer.conversation)))
+        step = (await job.describe()).raw_description.pending_activities[0]
+        pid = int(step.last_worker_identity.partition("@")[0])
+        return next(name for name in ("worker-1", "worker-2") if self.stack.pid(name) == pid)
 
     async def listen(self) -> None:
-        """Take in what the supervisor says."""
+        """Take in what the supervisor says of lives and deaths."""
         assert self.stack.process.stdout is not None
         async for line in self.stack.process.stdout:
-            async with self._news:
-                self.said.append(line.decode().rstrip("\n"))
-                self._news.notify_all()
+            print(line.decode(), end="")  # shown when a test fails
+            if found := ABOUT_A_LIFE.match(line.decode()):
+                async with self._news:
+                    if found[2] == "is ready again":
+                        self._dead.discard(found[1].replace(" ", "-"))
+                    self._news.notify_all()
 
-    def _lives(self, name: str) -> bool:
-        about = [line for line in self.said if line.startswith((f"{name} died", f"{name} is ready"))]
-        return about[-1:] == [f"{name} is ready again"]
-
-    def _signal(self, pid: int, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
+    def _end(self, name: str, number: signal.Signals) -> None:
+        with suppress(FileNotFoundError, ProcessLookupError):  # it is dead already
+            os.kill(self.stack.pid(name), number)
+            self._dead.add(name)
 
 
 @asynccontextmanager
@@ -88,7 +110,7 @@ async def battered(
         try:
             yield held
         finally:
+            held.thaw()
             listening.cancel()
             with suppress(asyncio.CancelledError):
                 await listening
-            held.thaw()

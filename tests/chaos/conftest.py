@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-pytest.register_assert_rewrite("tests.chaos.verdict")
-
 from tests.chaos.battered import Battered, battered
 from tests.provider.process import ProviderProcess, provider_process
+
+pytest.register_assert_rewrite("tests.chaos.verdict")
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +27,6 @@ async def shared_stack(
 
 @pytest.fixture
 async def stack(shared_stack: Battered) -> AsyncIterator[Battered]:
+    shared_stack.thaw()
     await shared_stack.whole()
     yield shared_stack
-    shared_stack.thaw()

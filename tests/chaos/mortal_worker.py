@@ -1,10 +1,11 @@
-"""A worker that stops dead where an answer tells it to: `python -m tests.chaos.mortal_worker`.
+"""A worker that stops dead where an answer tells it to: `python -m tests.chaos.mortal_worker mortal` (or `immortal`).
 
 An answer names the step in its metadata: `{"stops": "before announce 3"}`. What has reached its step goes no further,
 so to kill the process then is to kill it at all of these steps at once. It says `passed` or `stopped`, generation, step.
 """
 
 import asyncio
+import sys
 from collections import Counter
 from typing import Any
 
@@ -22,7 +23,8 @@ from worker import make_worker
 class Steps(temporalio.client.Interceptor, temporalio.worker.Interceptor):
     """Sees every activity before and after its body. The first of each generation is the announcement of its start."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, mortal: bool) -> None:
+        self._mortal = mortal
         self.stops: dict[str, object] = {}
         self.stopped: set[str] = set()
         self.begun: Counter[tuple[str, str]] = Counter()
@@ -31,7 +33,7 @@ class Steps(temporalio.client.Interceptor, temporalio.worker.Interceptor):
         return Step(next, self)
 
     async def reach(self, generation: str, step: str) -> None:
-        if self.stops.get(generation) == step:
+        if self._mortal and self.stops.get(generation) == step:
             self.stopped.add(generation)
             print("stopped", generation, step, flush=True)
         if generation in self.stopped:
@@ -65,7 +67,7 @@ async def main() -> None:
     client = await temporalio.client.Client.connect(
         settings.environment.temporal_address,
         data_converter=pydantic_data_converter,
-        interceptors=[Steps()],
+        interceptors=[Steps(mortal=sys.argv[1] == "mortal")],
     )
     async with make_worker(settings, client):
         print("worker ready", flush=True)

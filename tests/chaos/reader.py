@@ -2,11 +2,11 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import cycle
-from typing import NamedTuple
 
 import httpx2
 
@@ -15,13 +15,18 @@ from domain.view import View, fold
 from tests.stack import JsonDict
 
 COMES_BACK_AFTER = timedelta(milliseconds=50)
-OVER, STARTING_UP = 204, frozenset({502, 503})
+GIVES_UP_AFTER = timedelta(seconds=30)  # of silence; the server says every 15 s that it is there
+OVER, AWAY = 204, frozenset({502, 503})
 
 
-class Frame(NamedTuple):
+@dataclass(frozen=True)
+class Frame:
+    """As it came; `seq` is its number, if it has one, and `at` the moment by the monotonic clock."""
+
     seq: int | None
     type: str
     raw: bytes
+    at: float
 
     @property
     def data(self) -> JsonDict:
@@ -45,7 +50,7 @@ class Reader:
 
     async def read(self) -> None:
         """Everything, to the answer that there is no more."""
-        async with httpx2.AsyncClient(trust_env=False, timeout=httpx2.Timeout(30)) as http:
+        async with httpx2.AsyncClient(trust_env=False, timeout=GIVES_UP_AFTER.total_seconds()) as http:
             for url in cycle(self.urls):
                 try:
                     if await self._stay(http, url):
@@ -59,10 +64,8 @@ class Reader:
         headers = {} if self.cursor is None else {"Last-Event-ID": str(self.cursor)}
         path = f"{url}/api/generations/{self.generation}/events"
         async with http.stream("GET", path, headers=headers) as response:
-            if response.status_code in STARTING_UP:
-                return False
-            if response.status_code == OVER:
-                return True
+            if response.status_code == OVER or response.status_code in AWAY:
+                return response.status_code == OVER
             assert response.status_code == 200, (response.status_code, await response.aread())
             self.connections += 1
             taken = 0
@@ -72,23 +75,22 @@ class Reader:
                 self.tell(frame)
                 taken += 1
                 if taken == self.stays:
-                    return False
+                    break
         return False
-
-    @property
-    def events(self) -> list[tuple[int, Frame]]:
-        """What was numbered, without the snapshots."""
-        return [(frame.seq, frame) for frame in self.frames if frame.seq is not None and frame.type != "snapshot"]
 
     def view(self) -> View | None:
         """What a screen shows that was fed with all of this."""
-        view: View | None = None
-        for frame in self.frames:
-            if frame.type == "snapshot":
-                view = View.model_validate(frame.data["view"])
-            elif frame.seq is not None:
-                view = fold(view, [(frame.seq, parse_frame(frame.raw))])
-        return view
+        return shown(self.frames)
+
+
+def shown(frames: Sequence[Frame]) -> View | None:
+    view: View | None = None
+    for frame in frames:
+        if frame.type == "snapshot":
+            view = View.model_validate(frame.data["view"])
+        elif frame.seq is not None:
+            view = fold(view, [(frame.seq, parse_frame(frame.raw))])
+    return view
 
 
 async def _frames(chunks: AsyncIterator[bytes]) -> AsyncIterator[Frame]:
@@ -100,4 +102,4 @@ async def _frames(chunks: AsyncIterator[bytes]) -> AsyncIterator[Frame]:
             fields = dict(line.split(b": ", 1) for line in raw.split(b"\n") if b": " in line)
             if b"data" in fields:
                 seq = int(fields[b"id"]) if b"id" in fields else None
-                yield Frame(seq, fields[b"event"].decode(), raw)
+                yield Frame(seq, fields[b"event"].decode(), raw, time.monotonic())

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from random import Random
+from typing import Literal
 
 from tests.chaos.answer import Answer, Observation
 from tests.chaos.battered import CONFIG, battered
-from tests.chaos.till import begun
 from tests.chaos.verdict import judge, told
 from tests.stack import ROOT, Stack
 
@@ -24,17 +24,17 @@ async def test_a_worker_that_dies_before_or_after_any_step_leaves_no_trace(
     free_ports: Callable[[int], int], tmp_path: Path
 ) -> None:
     async with battered(free_ports(12), tmp_path, workers=0, apis=1) as held:
-        async with worker(held.stack) as mortal:
+        async with worker(held.stack, "mortal") as mortal:
             async with Observation(held.urls, Random(1)) as observation:
                 undisturbed = await observation.start(ORDER, "shop")
             steps = mortal.steps(undisturbed)
             async with AsyncExitStack() as successors, Observation(held.urls, Random(2)) as observation:
-                # The last steps first: so all reach theirs at about the same time.
-                stops = {step: await observation.start(ORDER, "shop", metadata={"stops": step}) for step in steps[::-1]}
-                await mortal.until_stopped_or_over(list(stops.values()))
+                starts = (observation.start(ORDER, "shop", metadata={"stops": step}) for step in steps)
+                answers = await asyncio.gather(*starts)
+                await mortal.until_stopped_or_over(answers)
                 mortal.process.kill()
-                await successors.enter_async_context(worker(held.stack))
-        for step, answer in stops.items():
+                await successors.enter_async_context(worker(held.stack, "immortal"))
+        for step, answer in zip(steps, answers, strict=True):
             print("judging", step)  # shown when it fails
             await judge(held.stack, answer)
             assert told(answer) == told(undisturbed)
@@ -68,11 +68,11 @@ class Mortal:
 
 
 @asynccontextmanager
-async def worker(stack: Stack) -> AsyncIterator[Mortal]:
+async def worker(stack: Stack, kind: Literal["mortal", "immortal"]) -> AsyncIterator[Mortal]:
     """One worker for a stack that has none."""
     port = int(stack.url.rsplit(":", 1)[1])
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.chaos.mortal_worker"),
+        *(sys.executable, "-m", "tests.chaos.mortal_worker", kind),
         cwd=ROOT,
         env={
             **os.environ,

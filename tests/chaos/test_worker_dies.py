@@ -1,31 +1,52 @@
-"""A worker dies (kill -9): nobody who reads the answer can tell from what they see in the end."""
+"""A worker dies (kill -9), and in the end nobody can tell from the answer."""
 
 import asyncio
 import os
 from random import Random
 
-from tests.chaos.answer import Observation
+from tests.chaos.answer import Observation, approves
 from tests.chaos.battered import Battered
+from tests.chaos.till import begun
 from tests.chaos.verdict import judge, told
+from tests.stack import JsonDict
 
 ANSWERS = 10
-LASTS = 4.0  # seconds of an answer nobody disturbs
+LASTS = 4.0  # seconds, of an answer that nobody disturbs
 ORDER = 'Please:\nuse look_up {"item": "tea", "seconds": 0.3}\nuse charge {"item": "tea", "seconds": 0.5}'
+LONG_ORDER = 'use look_up {"item": "tea", "seconds": 2}\nuse charge {"item": "tea", "seconds": 2}'
+FOUND_OUT = "I looked into the till: it is paid."
 
 
-async def test_ten_answers_survive_the_death_of_all_workers_each_at_another_moment(stack: Battered) -> None:
+async def test_ten_answers_survive_the_death_of_all_workers_each_at_another_random_moment(stack: Battered) -> None:
     """One kill that meets ten answers of random age is ten kills at random moments."""
     random = Random(os.environ.get("CHAOS_SEED", "worker dies"))
     ages = sorted((random.uniform(0, LASTS) for _ in range(ANSWERS)), reverse=True)
     async with Observation(stack.urls, random) as observation:
-        now = ages[0]
-        for age in ages:
-            await asyncio.sleep(now - age)
-            now = age
+        for age, next_age in zip(ages, [*ages[1:], 0], strict=True):
             await observation.start(ORDER, "shop")
-        await asyncio.sleep(now)
+            await asyncio.sleep(age - next_age)
         stack.kill("worker-1", "worker-2")
     for answer in observation.answers:
         await judge(stack.stack, answer)
-        assert answer.finished["outcome"] == "completed"
+        assert answer.outcome == "completed"
     assert len({tuple(told(answer)) for answer in observation.answers}) == 1
+
+
+async def test_a_tool_killed_in_the_middle_is_repeated_if_that_is_harmless_and_else_a_person_is_asked(
+    stack: Battered,
+) -> None:
+    async def person(call: JsonDict) -> JsonDict:
+        if "unknown" in (call["reason"] or ""):
+            return {"call_id": call["call_id"], "decision": "respond", "text": FOUND_OUT}
+        return await approves(call)
+
+    async with Observation(stack.urls, Random(1), person) as observation:
+        answer = await observation.start(LONG_ORDER, "shop")
+        looking_up = await answer.until(lambda frame: frame.type == "tool.started" and b'"look_up"' in frame.raw)
+        charging = await answer.until(lambda frame: frame.type == "tool.started" and b'"charge"' in frame.raw)
+        stack.kill("worker-1", "worker-2")
+    await judge(stack.stack, answer)
+    assert len(answer.asked) == 2
+    assert begun(stack.stack.data_dir, answer.id, looking_up.data["call_id"]) == 2
+    assert begun(stack.stack.data_dir, answer.id, charging.data["call_id"]) == 1
+    assert any(FOUND_OUT in text for text in told(answer))

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, async_playwright, expect
 from tests.e2e.screen import Screen
 from tests.stack import Stack, fermata_dev
 
-PATIENCE_MS = 20_000
+PATIENCE_MS = 40_000  # a killed worker is missed after 5 s, and has to start again
 QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 
 OpenScreen = Callable[..., Awaitable[Screen]]
@@ -27,7 +27,9 @@ async def browser() -> AsyncIterator[Browser]:
     root = ("--no-sandbox",) if os.geteuid() == 0 else ()  # its sandbox does not work for root
     expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as playwright:
-        yield await playwright.chromium.launch(executable_path=chromium, args=[*QUIET, *root])
+        browser = await playwright.chromium.launch(executable_path=chromium, args=[*QUIET, *root])
+        yield browser
+        await browser.close()
 
 
 @pytest.fixture
@@ -65,9 +67,7 @@ async def clerk(stack: Stack, open_screen: OpenScreen) -> Screen:
 
 
 @pytest.fixture(scope="module")
-async def mortal(
-    free_ports: Callable[[int], int], tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Stack]:
+async def mortal(free_ports: Callable[[int], int], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """A stack whose processes may be killed: its supervisor starts them again."""
     async with fermata_dev(free_ports(10), tmp_path_factory.mktemp("mortal")) as running:
         yield running

@@ -7,12 +7,14 @@ from playwright.async_api import ConsoleMessage, Locator, Page, expect
 
 from tests.stack import JsonDict, Stack
 
+PROSE = ".prose:not(details .prose)"  # what is said, not what is thought
+
 
 class Screen:
     """One tab. Texts are those of the newest answer."""
 
     def __init__(self, page: Page, stack: Stack, user: str) -> None:
-        self.page, self._stack, self.user = page, stack, user
+        self.page, self.stack, self.user = page, stack, user
         self.failures: list[str] = []  # scripts that threw
         self.complaints: list[str] = []  # everything the console holds against the page
         page.on("pageerror", lambda error: self.failures.append(str(error)))
@@ -20,12 +22,13 @@ class Screen:
 
     async def open(self, conversation: str | None = None) -> None:
         query = f"/?c={conversation}" if conversation else "/"
-        await self.page.goto(self._stack.url + query)
+        await self.page.goto(self.stack.url + query)
         await expect(self.page.get_by_label("Agent")).to_be_visible()
 
     async def another(self) -> "Screen":
         """A second tab of the same user on the same conversation."""
-        tab = Screen(await self.page.context.new_page(), self._stack, self.user)
+        tab = Screen(await self.page.context.new_page(), self.stack, self.user)
+        tab.failures = self.failures
         await tab.open(self.conversation)
         return tab
 
@@ -63,17 +66,25 @@ class Screen:
     async def sees(self, text: str) -> None:
         await expect(self.answer).to_contain_text(text)
 
+    async def flashes(self, text: str) -> None:
+        """Shows the text, if only for the time of one frame."""
+        await self.page.wait_for_function("text => document.body.innerText.includes(text)", arg=text, polling="raf")
+
+    async def says(self, text: str) -> None:
+        """The answer's one paragraph is this text and no more."""
+        await expect(self.answer.locator(PROSE)).to_have_text(text)
+
     async def ended(self, outcome: str = "completed") -> None:
         await expect(self.answer).to_have_attribute("data-status", outcome)
 
     async def text(self) -> str:
         """The answer's paragraphs as one text, without what was thought before it."""
-        return "\n\n".join(await self.answer.locator(".prose:not(details .prose) .block").all_inner_texts())
+        return "\n\n".join(await self.answer.locator(f"{PROSE} .block").all_inner_texts())
 
     async def messages(self) -> list[JsonDict]:
         """The conversation as the record has it."""
         path = f"/api/conversations/{self.conversation}/messages"
-        response = await self._stack.http.get(path, headers={"X-Dev-User": self.user})
+        response = await self.stack.http.get(path, headers={"X-Dev-User": self.user})
         return list(response.raise_for_status().json()["items"])
 
     async def stored(self) -> JsonDict:

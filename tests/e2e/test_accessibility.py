@@ -1,29 +1,29 @@
 """What axe-core can see of whether everybody can use the page. Its file comes from npm, version 4.14.1."""
 
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from playwright.async_api import expect
 
 from tests.e2e.conftest import OpenScreen
 from tests.e2e.screen import Screen
-from tests.stack import Stack
+from tests.stack import JsonDict, Stack
 
 AXE = (Path(__file__).parent / "axe.min.js").read_text()
-RUN = """async () => (await axe.run()).violations.flatMap(
+RUN = """async options => (await axe.run(options)).violations.flatMap(
     ({id, nodes}) => nodes.map(({html, failureSummary}) => `${id}: ${html}\\n${failureSummary}`))"""
+EVERY_RULE: JsonDict = {}
+CONTRAST: JsonDict = {"runOnly": ["color-contrast"]}  # nothing else changes with the colours
 
 
-async def violations(screen: Screen) -> list[str]:
-    await screen.page.evaluate("Promise.all(document.getAnimations().map(animation => animation.finish?.()))")
-    await screen.page.evaluate(AXE)
-    return list(await screen.page.evaluate(RUN))
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_finds_nothing(stack: Stack, open_screen: OpenScreen, scheme: Literal["light", "dark"]) -> None:
+@pytest.mark.parametrize(("scheme", "rules"), [("light", EVERY_RULE), ("dark", CONTRAST)])
+async def test_axe_finds_nothing(stack: Stack, open_screen: OpenScreen, scheme: str, rules: JsonDict) -> None:
     clerk = await open_screen(stack, "Mail clerk", color_scheme=scheme, reduced_motion="reduce")
+
+    async def violations(screen: Screen) -> list[str]:
+        await screen.page.evaluate(AXE)
+        return list(await screen.page.evaluate(RUN, rules))
+
     assert await violations(clerk) == [], "empty"
 
     await clerk.say("Send a mail to ada@example.org: See you at noon")

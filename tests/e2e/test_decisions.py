@@ -51,7 +51,9 @@ async def test_edited_arguments_are_checked_in_place_and_run_once_they_fit(clerk
     await expect(errors).to_contain_text("not valid JSON")
     await field.fill('{"to": "bob@example.org", "subject": 5}')
     await clerk.press("Approve edited")
-    await expect(errors.get_by_role("listitem")).to_have_text([re.compile("/body .*required"), re.compile("/subject .*")])
+    await expect(errors.get_by_role("listitem")).to_have_text(
+        [re.compile("/body .*required"), re.compile("/subject .*")]
+    )
     await expect(field).to_have_attribute("aria-invalid", "true")
 
     edited = {"to": "bob@example.org", "subject": "Noon", "body": "At one, then."}

@@ -73,6 +73,29 @@ async def test_ids_minted_by_the_client_are_kept(workshop: Stack) -> None:
     problem(again, 422, "invalid_request")
 
 
+async def test_a_conversation_is_found_in_any_spelling_of_its_id(workshop: Stack) -> None:
+    shouted = str(uuid4()).upper()
+    started = await workshop.start("echo hello", conversation_id=shouted)
+    await workshop.finished(started["id"])
+    assert started["conversation_id"] == shouted.lower()
+    assert len(await said(workshop, shouted)) == 2
+    listed = await workshop.http.get("/api/generations", params={"conversation_id": shouted})
+    assert [item["id"] for item in listed.json()["items"]] == [started["id"]]
+
+
+async def test_a_key_is_its_owners_and_a_refused_start_does_not_use_it_up(workshop: Stack) -> None:
+    key, live = {"Idempotency-Key": a_word()}, await workshop.start(SLOW)
+    body = {"input": {"text": "echo hi"}, "conversation_id": live["conversation_id"], "on_conflict": "reject"}
+    problem(await workshop.http.post("/api/generations", json=body, headers=key), 409, "generation_live")
+    await abort(workshop, live["id"])
+    accepted = await workshop.http.post("/api/generations", json=body, headers=key)
+    assert accepted.status_code == 201
+    async with visiting(workshop, x_dev_user="bob") as bob:
+        other = await bob.http.post("/api/generations", json={"input": {"text": "echo hi"}}, headers=key)
+    assert other.status_code == 201
+    assert other.json()["id"] != accepted.json()["id"]
+
+
 async def test_replacing_keeps_what_was_said_and_nothing_later(workshop: Stack, provider: ProviderProcess) -> None:
     first = await workshop.start(SLOW)
     reader = asyncio.create_task(workshop.read(first["id"]))

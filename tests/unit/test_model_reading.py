@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from adapters.models.assembly import parse_arguments
 from adapters.models.failures import Complaint, complaint_of, failure, retry_after
 from adapters.models.openai_format import Reading, request_body
 from adapters.models.sse import Lines
@@ -136,3 +137,9 @@ def test_the_wait_is_read_in_every_form() -> None:
     assert retry_after({"retry-after": "Tue, 24 Nov 2026 12:00:30 GMT"}, now) == timedelta(seconds=30)
     assert retry_after({"retry-after": "soon"}, now) is None
     assert retry_after({}, now) is None
+
+
+def test_arguments_nested_beyond_every_parser_are_no_object() -> None:
+    deep = '{"a":' * 120 + "1" + "}" * 120
+    assert parse_arguments(deep) == deep
+    assert isinstance(parse_arguments('{"a":' * 90 + "1" + "}" * 90), dict)

@@ -24,7 +24,7 @@ export function CallDecision({ call, choice, errors, single, busy, onChoose, onS
     <div class="choices">
       ${kinds.map(
         ({ kind, label, icon }) => html`<button key=${kind} type="button" disabled=${busy} onClick=${() => press(kind)}
-          class=${atOnce(kind) && !decision ? "choice suggested" : "choice"}
+          class=${atOnce(kind) && !decision ? "choice suggested" : "choice"} data-kind=${kind}
           aria-pressed=${atOnce(kind) ? undefined : decision === kind}>
           <${Icon} name=${icon} />${label}
         </button>`,

@@ -6,8 +6,8 @@ import { focus } from "/web/components/focus.js";
 import { html } from "/web/components/html.js";
 
 export function EditForm({ call, choice, errors = [], single, busy, onChoose, onSend }) {
-  const [asJson, setAsJson] = useState(false);
   const fields = plainFields(call.schema, choice.arguments);
+  const [asJson, setAsJson] = useState(fields === null); // a form must not appear under the hands of who writes JSON
   const onText = (text) => onChoose({ arguments: text });
   const shown = fields && !asJson ? fields : null;
   return html`<form class="decide" onSubmit=${submitting(onSend, { decision: "edit" })}>

@@ -1,4 +1,4 @@
-/** The parts of a message, each in its form. */
+/** The parts of a message, each in its form. An error is no part of what was said: it stands at the end. */
 import { html, memo } from "/web/components/html.js";
 import { Icon } from "/web/components/icons.js";
 import { Markdown } from "/web/components/markdown_view.js";
@@ -33,5 +33,4 @@ const FORMS = {
   reasoning: Reasoning,
   tool_call: ToolCard,
   steer: ({ part }) => html`<p class="steer"><span class="sr-only">Said meanwhile: </span>${part.text}</p>`,
-  error: ({ part }) => html`<p class="outcome" data-tone="problem">${part.message}</p>`,
 };

@@ -17,8 +17,8 @@ export function TopBar() {
     ${
       job?.startsWith("http") &&
       html`<a class="job" href=${job} target="_blank" rel="noopener noreferrer" title="See this job in Temporal">
-        <span class="wide">Job</span><${Icon} name="external" />
-        <span class="sr-only">in Temporal (opens a new tab)</span>
+        <span class="wide">Temporal</span><${Icon} name="external" />
+        <span class="sr-only">job of this answer (opens a new tab)</span>
       </a>`
     }
   </header>`;
