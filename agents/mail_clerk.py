@@ -14,6 +14,6 @@ AGENT: dict[str, object] = {
     "policy": {
         "allow": ["clock", "notes"],
         "ask": ["send_mail"],
-        "reason": "Mail cannot be taken back. Check the recipient and every word.",
+        "reason": "Check the recipient and every word.",
     },
 }

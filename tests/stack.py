@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 
 ROOT = Path(__file__).parents[1]
-START_SECONDS = 60
+START_SECONDS = 90
 STOP_SECONDS = 30
 PATIENCE_SECONDS = 30
 OVER = {"completed", "failed", "aborted", "expired", "replaced"}
