@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from temporalio import activity
 
+from activities.heartbeat import supervised
 from domain.content import TextPart, Value
 from domain.errors import ModelCallError
 from domain.facts import TitleMade
@@ -30,6 +31,9 @@ class TitleSteps:
     @activity.defn(name="make_title")
     async def make_title(self, step: TitleStep) -> TitleMade:
         """A title, or none. Safe to run twice: it changes nothing, and a second title is as good as the first."""
+        return await supervised(self._title(step), leave_at_shutdown=True)
+
+    async def _title(self, step: TitleStep) -> TitleMade:
         stored = await self._store.load(step.generation_id)
         agent = stored.request.agent
         if agent.title_model is None or await self._store.title(stored.request.conversation_id):

@@ -1,4 +1,4 @@
-"""A stack that is treated badly: its processes are killed, frozen and thawed, and it is waited for until all live again."""
+"""A stack that is treated badly: its processes are killed, frozen and thawed, until all of them live again."""
 
 import asyncio
 import os

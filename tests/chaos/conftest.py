@@ -26,7 +26,7 @@ async def shared_stack(
 
 
 @pytest.fixture
-async def stack(shared_stack: Battered) -> AsyncIterator[Battered]:
+async def stack(shared_stack: Battered) -> Battered:
     shared_stack.thaw()
     await shared_stack.whole()
-    yield shared_stack
+    return shared_stack

@@ -1,7 +1,8 @@
 """A worker that stops dead where an answer tells it to: `python -m tests.chaos.mortal_worker mortal` (or `immortal`).
 
 An answer names the step in its metadata: `{"stops": "before announce 3"}`. What has reached its step goes no further,
-so to kill the process then is to kill it at all of these steps at once. It says `passed` or `stopped`, generation, step.
+so to kill the process then is to kill it at all of these steps at once. It says `passed` or `stopped`, the generation,
+and the step.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A reader as a browser has it: it comes back with its cursor, to whichever server answers, until it is told to stop."""
+"""A reader as browsers have it: it comes back with its cursor, to whichever server answers, until told to stop."""
 
 import asyncio
 import json
@@ -31,6 +31,10 @@ class Frame:
     @property
     def data(self) -> JsonDict:
         return dict(json.loads(self.raw[self.raw.index(b"data: ") + 6 :]))
+
+    def speaks(self, attempt: int) -> bool:
+        """Whether this is text, of that attempt."""
+        return self.type == "text.delta" and bool(self.data["attempt"] == attempt)
 
 
 @dataclass

@@ -18,8 +18,8 @@ from tests.chaos.verdict import judge
 from tests.stack import JsonDict
 
 SEED = os.environ.get("CHAOS_SEED") or secrets.token_hex(4)
-SECONDS = float(os.environ.get("CHAOS_SECONDS", "25"))
-ROUND = 25.0  # seconds of faults; then everything heals, and is judged
+SECONDS = float(os.environ.get("CHAOS_SECONDS", "15"))
+ROUND = min(SECONDS, 30.0)  # of faults; then everything heals, and is judged
 USERS = 12
 RECOVERY = 120  # seconds, beyond the faults of a round
 
@@ -40,7 +40,7 @@ async def test_whatever_dies_every_answer_ends_once_and_everybody_agrees_on_it(s
 
 
 async def a_round(stack: Battered, seed: str) -> None:
-    """Each has a random of their own: so a seed repeats at least what everybody does, if not the moments of the rest."""
+    """Each has a random of their own, so that a seed repeats what everybody does, if not when the rest happens."""
     random, people = Random(seed), Random(f"{seed}/people")
     end = asyncio.get_running_loop().time() + ROUND
     harmed = set[str]()

@@ -1,4 +1,4 @@
-"""Tools that note in the data directory when they begin: how often something was really done, whoever died meanwhile."""
+"""Tools that note in the data directory when they begin: how often something was really done, whoever died."""
 
 import asyncio
 from functools import partial

@@ -115,4 +115,4 @@ def _ledger(data_dir: Path, generation: str) -> list[Line]:
         lines = database.execute(
             "SELECT call_id, name, run, output FROM tool_calls WHERE generation_id = ?", [generation]
         )
-        return [Line(*line, approved[line[0]]) for line in lines]
+        return [Line(call_id, name, run, output, approved[call_id]) for call_id, name, run, output in lines]
