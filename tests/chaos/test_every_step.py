@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -31,7 +31,8 @@ async def test_a_worker_that_dies_before_or_after_any_step_leaves_no_trace(
             async with AsyncExitStack() as successors, Observation(held.urls, Random(2)) as observation:
                 starts = (observation.start(ORDER, "shop", metadata={"stops": step}) for step in steps)
                 answers = await asyncio.gather(*starts)
-                await mortal.until_stopped_or_over(answers)
+                async with asyncio.timeout(REACHED.total_seconds()):
+                    await asyncio.gather(*(stopped_or_over(mortal, answer) for answer in answers))
                 mortal.process.kill()
                 await successors.enter_async_context(worker(held.stack, "immortal"))
         for step, answer in zip(steps, answers, strict=True):
@@ -51,13 +52,10 @@ class Mortal:
     def steps(self, answer: Answer) -> list[str]:
         return [" ".join(step) for verb, generation, *step in self.said if (verb, generation) == ("passed", answer.id)]
 
-    async def until_stopped_or_over(self, answers: Sequence[Answer]) -> None:
-        """Batches of events differ with the weather, so a few answers never come to their step."""
-        async with asyncio.timeout(REACHED.total_seconds()), self.news:
-            await self.news.wait_for(lambda: {a.id for a in answers if not a.over} <= self._stopped())
-
-    def _stopped(self) -> set[str]:
-        return {generation for verb, generation, *_ in self.said if verb == "stopped"}
+    async def stopped(self, answer: Answer) -> None:
+        """Wait until this answer has come to its step."""
+        async with self.news:
+            await self.news.wait_for(lambda: any(step[:2] == ["stopped", answer.id] for step in self.said))
 
     async def listen(self) -> None:
         assert self.process.stdout is not None
@@ -67,10 +65,19 @@ class Mortal:
                 self.news.notify_all()
 
 
+async def stopped_or_over(mortal: Mortal, answer: Answer) -> None:
+    """Batches of events differ with the weather, so a few answers never come to their step."""
+    over = asyncio.create_task(answer.until(lambda frame: frame.type == "generation.finished"))
+    stopped = asyncio.create_task(mortal.stopped(answer))
+    _, other = await asyncio.wait({over, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    other.pop().cancel()
+
+
 @asynccontextmanager
 async def worker(stack: Stack, kind: Literal["mortal", "immortal"]) -> AsyncIterator[Mortal]:
     """One worker for a stack that has none."""
     port = int(stack.url.rsplit(":", 1)[1])
+    log = (stack.data_dir / "logs" / f"{kind}.log").open("ab")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.chaos.mortal_worker", kind),
         cwd=ROOT,
@@ -84,6 +91,7 @@ async def worker(stack: Stack, kind: Literal["mortal", "immortal"]) -> AsyncIter
             "TEMPORAL_ADDRESS": f"127.0.0.1:{port + 1}",
         },
         stdout=asyncio.subprocess.PIPE,
+        stderr=log,
     )
     mortal = Mortal(process)
     listening = asyncio.create_task(mortal.listen())
@@ -94,3 +102,4 @@ async def worker(stack: Stack, kind: Literal["mortal", "immortal"]) -> AsyncIter
         if process.returncode is None:
             process.kill()
         await process.wait()
+        log.close()

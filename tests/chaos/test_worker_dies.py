@@ -6,7 +6,8 @@ from random import Random
 
 from tests.chaos.answer import Observation, approves
 from tests.chaos.battered import Battered
-from tests.chaos.till import begun
+from tests.chaos.reader import Frame
+from tests.chaos.till import begins, begun
 from tests.chaos.verdict import judge, told
 from tests.stack import JsonDict
 
@@ -42,11 +43,17 @@ async def test_a_tool_killed_in_the_middle_is_repeated_if_that_is_harmless_and_e
 
     async with Observation(stack.urls, Random(1), person) as observation:
         answer = await observation.start(LONG_ORDER, "shop")
-        looking_up = await answer.until(lambda frame: frame.type == "tool.started" and b'"look_up"' in frame.raw)
-        charging = await answer.until(lambda frame: frame.type == "tool.started" and b'"charge"' in frame.raw)
+        looking_up = (await answer.until(lambda frame: starts(frame, "look_up"))).data["call_id"]
+        charging = (await answer.until(lambda frame: starts(frame, "charge"))).data["call_id"]
+        await begins(stack.stack.data_dir, answer.id, looking_up)
+        await begins(stack.stack.data_dir, answer.id, charging)
         stack.kill("worker-1", "worker-2")
     await judge(stack.stack, answer)
     assert len(answer.asked) == 2
-    assert begun(stack.stack.data_dir, answer.id, looking_up.data["call_id"]) == 2
-    assert begun(stack.stack.data_dir, answer.id, charging.data["call_id"]) == 1
+    assert begun(stack.stack.data_dir, answer.id, looking_up) == 2
+    assert begun(stack.stack.data_dir, answer.id, charging) == 1
     assert any(FOUND_OUT in text for text in told(answer))
+
+
+def starts(frame: Frame, tool: str) -> bool:
+    return frame.type == "tool.started" and bool(frame.data["name"] == tool)
