@@ -29,6 +29,9 @@ WORKFLOW = "generation"
 # A person waits on the other side: a refusal may not take the SDK's ten retries.
 RETRIES = RetryConfig(max_elapsed_time_millis=5_000, max_retries=5)
 
+# A worker that dies while it holds a workflow's task is noticed after this.
+TASK_TIMEOUT = timedelta(seconds=5)
+
 START_PATIENCE = timedelta(seconds=10)  # a worker that restarts is back within this
 DECISION_PATIENCE = timedelta(seconds=3)
 ABORT_PATIENCE = timedelta(seconds=20)
@@ -68,6 +71,7 @@ class TemporalEngine:
             Carried(),
             id=workflow_id(request.tenant, request.owner.id, request.conversation_id),
             task_queue=self._task_queue,
+            task_timeout=TASK_TIMEOUT,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary=f"{request.agent.name} answers {request.owner.id}",
             static_details=(
