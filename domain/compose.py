@@ -53,14 +53,14 @@ def rebuild(
     request, agent = stored.request, stored.request.agent
     outcome = _outcome(stored)
     message = response
-    if outcome is None and stored.started_at is not None:
+    if outcome is None:  # also before it starts: who watches need not ask whether there is a message
         message = Message(
             id=request.response_message_id,
             parent_id=request.user_message_id,
             role="assistant",
             parts=compose(turns, calls, steers),
             unfinished=True,
-            created_at=stored.started_at,
+            created_at=stored.started_at or request.created_at,
             generation_id=request.generation_id,
         )
     totals = stored.totals or _totals(turns)

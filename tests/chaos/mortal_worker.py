@@ -1,8 +1,8 @@
-"""A worker that stops dead where an answer tells it to: `python -m tests.chaos.mortal_worker mortal` (or `immortal`).
+"""A worker that stops dead where an answer tells it to: `python -m tests.chaos.mortal_worker LIFE`.
 
-An answer names the step in its metadata: `{"stops": "before announce 3"}`. What has reached its step goes no further,
-so to kill the process then is to kill it at all of these steps at once. It says `passed` or `stopped`, the generation,
-and the step.
+An answer names the life and the step in its metadata: `{"stops": "1 before announce 3"}`. What has reached its step in
+this life goes no further, so to kill the process then is to kill it at all of these steps at once. It says `passed` or
+`stopped`, the generation, and the step.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ from worker import make_worker
 class Steps(temporalio.client.Interceptor, temporalio.worker.Interceptor):
     """Sees every activity before and after its body. The first of each generation is the announcement of its start."""
 
-    def __init__(self, *, mortal: bool) -> None:
-        self._mortal = mortal
+    def __init__(self, life: str) -> None:
+        self._life = life
         self.stops: dict[str, object] = {}
         self.stopped: set[str] = set()
         self.begun: Counter[tuple[str, str]] = Counter()
@@ -34,7 +34,7 @@ class Steps(temporalio.client.Interceptor, temporalio.worker.Interceptor):
         return Step(next, self)
 
     async def reach(self, generation: str, step: str) -> None:
-        if self._mortal and self.stops.get(generation) == step:
+        if self.stops.get(generation) == f"{self._life} {step}":
             self.stopped.add(generation)
             print("stopped", generation, step, flush=True)
         if generation in self.stopped:
@@ -68,7 +68,7 @@ async def main() -> None:
     client = await temporalio.client.Client.connect(
         settings.environment.temporal_address,
         data_converter=pydantic_data_converter,
-        interceptors=[Steps(mortal=sys.argv[1] == "mortal")],
+        interceptors=[Steps(life=sys.argv[1])],
     )
     async with make_worker(settings, client):
         print("worker ready", flush=True)

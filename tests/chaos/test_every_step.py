@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from random import Random
-from typing import Literal
 
 from tests.chaos.answer import Answer, Observation
 from tests.chaos.battered import CONFIG, battered
@@ -17,28 +16,34 @@ from tests.chaos.verdict import judge, told
 from tests.stack import ROOT, Stack
 
 ORDER = 'use look_up {"item": "tea"}\nuse charge {"item": "tea"}'
+LIVES = 3
 REACHED = timedelta(seconds=30)
 
 
 async def test_a_worker_that_dies_before_or_after_any_step_leaves_no_trace(
     free_ports: Callable[[int], int], tmp_path: Path
 ) -> None:
-    async with battered(free_ports(12), tmp_path, workers=0, apis=1) as held:
-        async with worker(held.stack, "mortal") as mortal:
-            async with Observation(held.urls, Random(1)) as observation:
-                undisturbed = await observation.start(ORDER, "shop")
-            steps = mortal.steps(undisturbed)
-            async with AsyncExitStack() as successors, Observation(held.urls, Random(2)) as observation:
-                starts = (observation.start(ORDER, "shop", metadata={"stops": step}) for step in steps)
-                answers = await asyncio.gather(*starts)
-                async with asyncio.timeout(REACHED.total_seconds()):
-                    await asyncio.gather(*(stopped_or_over(mortal, answer) for answer in answers))
-                mortal.process.kill()
-                await successors.enter_async_context(worker(held.stack, "immortal"))
-        for step, answer in zip(steps, answers, strict=True):
+    """Three workers die one after the other, each at a third of the steps, and what they leave is done by the next."""
+    async with battered(free_ports(12), tmp_path, workers=0, apis=1) as held, AsyncExitStack() as lives:
+        async with worker(held.stack, "0") as first, Observation(held.urls, Random(0)) as observation:
+            undisturbed = await observation.start(ORDER, "shop")
+            await undisturbed.until(lambda frame: frame.type == "generation.finished")
+        steps = first.steps(undisturbed)
+        answers: dict[str, Answer] = {}
+        async with Observation(held.urls, Random(1)) as observation:
+            for life in range(LIVES):
+                async with worker(held.stack, str(life)) as mortal:
+                    these = steps[life::LIVES]
+                    starts = (observation.start(ORDER, "shop", metadata={"stops": f"{life} {step}"}) for step in these)
+                    reached = dict(zip(these, await asyncio.gather(*starts), strict=True))
+                    async with asyncio.timeout(REACHED.total_seconds()):
+                        await asyncio.gather(*(stopped_or_over(mortal, answer) for answer in reached.values()))
+                    answers |= reached
+            await lives.enter_async_context(worker(held.stack, "immortal"))
+        for step in steps:
             print("judging", step)  # shown when it fails
-            await judge(held.stack, answer)
-            assert told(answer) == told(undisturbed)
+            await judge(held.stack, answers[step])
+            assert told(answers[step]) == told(undisturbed)
 
 
 @dataclass
@@ -69,17 +74,18 @@ async def stopped_or_over(mortal: Mortal, answer: Answer) -> None:
     """Batches of events differ with the weather, so a few answers never come to their step."""
     over = asyncio.create_task(answer.until(lambda frame: frame.type == "generation.finished"))
     stopped = asyncio.create_task(mortal.stopped(answer))
-    _, other = await asyncio.wait({over, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    other.pop().cancel()
+    _, others = await asyncio.wait({over, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    for other in others:
+        other.cancel()
 
 
 @asynccontextmanager
-async def worker(stack: Stack, kind: Literal["mortal", "immortal"]) -> AsyncIterator[Mortal]:
-    """One worker for a stack that has none."""
+async def worker(stack: Stack, life: str) -> AsyncIterator[Mortal]:
+    """One worker for a stack that has none; leaving it is its death."""
     port = int(stack.url.rsplit(":", 1)[1])
-    log = (stack.data_dir / "logs" / f"{kind}.log").open("ab")
+    log = (stack.data_dir / "logs" / f"worker-{life}.log").open("ab")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.chaos.mortal_worker", kind),
+        *(sys.executable, "-m", "tests.chaos.mortal_worker", life),
         cwd=ROOT,
         env={
             **os.environ,

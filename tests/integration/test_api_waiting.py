@@ -31,7 +31,7 @@ async def test_a_long_poll_ends_with_its_time(stack: Stack) -> None:
 async def test_a_conversation_is_followed_through_its_live_answer(stack: Stack) -> None:
     conversation = str(uuid4())
     started = await stack.start("slow 20", conversation_id=conversation)
-    await stack.until(started["id"], lambda view: view["message"] is not None)
+    await stack.until(started["id"], lambda view: view["started_at"] is not None)
     response = await stack.http.get(f"/api/conversations/{conversation}/events")
     assert "event: snapshot\n" in response.text
     assert "event: generation.finished\n" in response.text

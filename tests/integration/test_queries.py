@@ -226,7 +226,9 @@ async def test_every_decision_can_be_read_afterwards(
 async def test_the_view_of_a_waiting_generation_is_queued(database: Database, queries: Queries) -> None:
     request = await claimed(database)
     view = await queries.view(request.generation_id)
-    assert (view.status, view.message, view.user_message, view.cursor) == ("queued", None, None, 0)
+    assert (view.status, view.user_message, view.cursor) == ("queued", None, 0)
+    assert view.message is not None
+    assert (view.message.id, view.message.parts, view.message.unfinished) == (request.response_message_id, (), True)
 
 
 async def test_the_view_of_a_paused_generation_shows_what_was_said_and_asked(
