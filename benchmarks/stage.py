@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 # No titles: they would be a second request to the model beside each answer.
 CONFIGURATION = """
 providers:
-  scripted: {{kind: openai, base_url: "{provider}/v1", api_key: none, first_byte_timeout: 5m}}
+  scripted: {{kind: openai, base_url: "{provider}/v1", api_key: none}}
 agents:
   plain: {{model: "scripted:model"}}
   careful: {{model: "scripted:model", tools: ["benchmarks.moment:moment"]}}

@@ -7,22 +7,29 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
+from typing import NamedTuple
 
 from benchmarks.findings import Findings, Table, Target
 from benchmarks.ingest import lean
 from benchmarks.measure import cpu_of, percentile, spent
 from benchmarks.reader import Heard, Reader
 from benchmarks.stage import Stage, stage, together
-from tests.provider.script import Reply, Silence, Stamps
+from tests.provider.script import Refuse, Reply
 from tests.provider.stamp import sent_at
 
-# Streams, and seconds until the first token of any of them: long enough to start them all, one by one. The more stand
-# there, the longer the next one takes: each beats its heart, and every beat is a transaction of the engine.
-STREAMS = {1: 1, 16: 4, 100: 20, 300: 60}
+STREAMS = (1, 16, 100, 300)
 RATE = 50  # tokens per second and stream
 SETTLE, WINDOW = 1.0, 5.0  # seconds: all streams run, and nobody looks yet; then the seconds that count
+STARTING = 0.12  # seconds per stream: all of them are started before the first one speaks
+AWAKING = 0.05  # seconds per stream: until all of them speak
 AT_ONCE = 4  # starts
-COUNT = round((SETTLE + WINDOW + 1) * RATE)  # tokens per stream
+
+
+class Arrival(NamedTuple):
+    """Of one token, in nanoseconds of the monotonic clock."""
+
+    sent: int
+    at: int
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,7 @@ class Run:
 async def tokens() -> Findings:
     async with stage() as here:
         await (await here.read(await here.start("hello"))).ended()  # what happens only once is not for a token to pay
-        runs = [await _run(here, streams, standing) for streams, standing in STREAMS.items()]
+        runs = [await _run(here, streams) for streams in STREAMS]
         last = runs[-1]
         reading = await lean(here.provider, streams=last.streams, seconds=WINDOW)
     return Findings(
@@ -70,40 +77,47 @@ def _row(run: Run) -> tuple[str, ...]:
     return (str(run.streams), *(f"{each:.2f}" for each in latencies), *(f"{each:.0f}" for each in costs))
 
 
-async def _run(here: Stage, streams: int, standing: float) -> Run:
-    begin = time.monotonic() + standing
+async def _run(here: Stage, streams: int) -> Run:
+    begin = time.monotonic() + 1 + streams * STARTING
+    count = round((streams * AWAKING + SETTLE + WINDOW + 2) * RATE)
 
     async def start(index: int) -> Reader:
-        """A stream whose first token comes at the common moment; spread over one beat, as if they did not know."""
-        lasts = begin + index / streams / RATE - time.monotonic()
-        reply = Reply(steps=(Silence(lasts=timedelta(seconds=max(0.0, lasts))), Stamps(count=COUNT, rate=RATE)))
-        await here.provider.script(reply)
-        reader = await here.read(await here.start("say something"))
+        """A stream that waits for the common beginning without costing anything: the provider asks it to come again.
+
+        The beginnings are spread over one beat of the streams, since they would not know of each other.
+        """
+        wait = begin + index / streams / RATE - time.monotonic()
+        refusal = Refuse(fault="rate_limit", retry_after=timedelta(seconds=max(0.0, wait)))
+        await here.provider.script(Reply(steps=(refusal,)))
+        reader = await here.read(await here.start(f"bench {count} at {RATE}"))
         await reader.sees(b"event: turn.started")
         return reader
 
     readers = await together(streams, AT_ONCE, start)
-    assert time.monotonic() < begin + SETTLE, f"{streams} streams were not up after {standing} s"
+    await asyncio.gather(*(reader.sees(b"event: text.delta") for reader in readers))
     gc.collect()
     gc.disable()  # our own pauses are no latency of theirs
-    await asyncio.sleep(begin + SETTLE - time.monotonic())
+    await asyncio.sleep(SETTLE)
     opened, before = time.monotonic_ns(), cpu_of(here.pids)
     await asyncio.sleep(WINDOW)
     closed, after = time.monotonic_ns(), cpu_of(here.pids)
     await asyncio.gather(*(reader.ended() for reader in readers))
     gc.enable()
-    arrivals = [arrival for reader in readers for arrival in exact(reader.heard(), COUNT)]
-    latencies = [(at - sent) / 1e6 for sent, at in arrivals if opened <= sent < closed]
-    cost = {name: used * 1e6 / max(1, len(latencies)) for name, used in spent(before, after).items()}
+    read = [exact(reader.heard(), count) for reader in readers]
+    assert min(arrivals[-1].sent for arrivals in read) > closed, "some streams ended before the last one began"
+    tokens = [arrival for arrivals in read for arrival in arrivals if opened <= arrival.sent < closed]
+    latencies = [(arrival.at - arrival.sent) / 1e6 for arrival in tokens]
+    cost = {name: used * 1e6 / len(tokens) for name, used in spent(before, after).items()}
     return Run(streams, latencies, cost)
 
 
-def exact(events: list[Heard], count: int) -> list[tuple[int, int]]:
+def exact(events: list[Heard], count: int) -> list[Arrival]:
     """When each token was sent and came; refuses any gap, any double, any token too few, and another final text."""
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert [event.type for event in events if event.type == "generation.finished"] == [events[-1].type]
-    arrivals = [(sent, event.at) for event in events if event.type == "text.delta" for sent in sent_at(_text(event))]
-    moments = [sent for sent, _ in arrivals]
+    deltas = [event for event in events if event.type == "text.delta"]
+    arrivals = [Arrival(sent, event.at) for event in deltas for sent in sent_at(_text(event))]
+    moments = [arrival.sent for arrival in arrivals]
     assert len(moments) == count, f"{len(moments)} tokens instead of {count}"
     assert all(earlier < later for earlier, later in pairwise(moments))
     end = events[-1].data
