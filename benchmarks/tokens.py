@@ -14,14 +14,13 @@ from benchmarks.ingest import lean
 from benchmarks.measure import cpu_of, percentile, spent
 from benchmarks.reader import Heard, Reader
 from benchmarks.stage import Stage, stage, together
-from tests.provider.script import Refuse, Reply
+from tests.provider.script import Refuse, Reply, Stamps
 from tests.provider.stamp import sent_at
 
 STREAMS = (1, 16, 100, 300)
 RATE = 50  # tokens per second and stream
 SETTLE, WINDOW = 1.0, 5.0  # seconds: all streams run, and nobody looks yet; then the seconds that count
-STARTING = 0.12  # seconds per stream: all of them are started before the first one speaks
-AWAKING = 0.05  # seconds per stream: until all of them speak
+WAKING = 0.05  # seconds per stream: until all of them speak
 AT_ONCE = 4  # starts
 
 
@@ -37,6 +36,7 @@ class Run:
     streams: int
     latencies: list[float]  # milliseconds, of the tokens in the window
     cost: dict[str, float]  # µs of CPU per token in the window, by process
+    starting: float  # seconds per stream
 
     @property
     def chain(self) -> float:
@@ -46,9 +46,8 @@ class Run:
 
 async def tokens() -> Findings:
     async with stage() as here:
-        await (await here.read(await here.start("hello"))).ended()  # what happens only once is not for a token to pay
-        runs = [await _run(here, streams) for streams in STREAMS]
-        last = runs[-1]
+        last = await _run(here, 1, starting=1)  # what happens only once is not for a token to pay
+        runs = [last := await _run(here, streams, last.starting) for streams in STREAMS]
         reading = await lean(here.provider, streams=last.streams, seconds=WINDOW)
     return Findings(
         about=f"{WINDOW:g} s of streams at {RATE} tokens/s, one reader each, after all are up. Latency from the"
@@ -77,23 +76,30 @@ def _row(run: Run) -> tuple[str, ...]:
     return (str(run.streams), *(f"{each:.2f}" for each in latencies), *(f"{each:.0f}" for each in costs))
 
 
-async def _run(here: Stage, streams: int) -> Run:
-    begin = time.monotonic() + 1 + streams * STARTING
-    count = round((streams * AWAKING + SETTLE + WINDOW + 2) * RATE)
+async def _run(here: Stage, streams: int, starting: float) -> Run:
+    """`starting`: what it takes to start a stream; all of them are up before the first one speaks."""
+    now = time.monotonic()
+    begin = now + 1 + 2 * streams * starting
+    count = round((streams * WAKING + SETTLE + WINDOW + 2) * RATE)
 
     async def start(index: int) -> Reader:
         """A stream that waits for the common beginning without costing anything: the provider asks it to come again.
 
         The beginnings are spread over one beat of the streams, since they would not know of each other.
         """
-        wait = begin + index / streams / RATE - time.monotonic()
-        refusal = Refuse(fault="rate_limit", retry_after=timedelta(seconds=max(0.0, wait)))
-        await here.provider.script(Reply(steps=(refusal,)))
-        reader = await here.read(await here.start(f"bench {count} at {RATE}"))
+        name = f"stream {index}."
+        wait = timedelta(seconds=max(0.0, begin + index / streams / RATE - time.monotonic()))
+        later, speech = Refuse(fault="rate_limit", retry_after=wait), Stamps(count=count, rate=RATE)
+        await here.provider.script(Reply(steps=(later,), match=name), Reply(steps=(speech,), match=name))
+        reader = await here.read(await here.start(name))
         await reader.sees(b"event: turn.started")
         return reader
 
     readers = await together(streams, AT_ONCE, start)
+    starting = (time.monotonic() - now) / streams
+    assert time.monotonic() < begin, (
+        f"{streams} streams were not up before the first one spoke: the machine is too busy"
+    )
     await asyncio.gather(*(reader.sees(b"event: text.delta") for reader in readers))
     gc.collect()
     gc.disable()  # our own pauses are no latency of theirs
@@ -108,7 +114,7 @@ async def _run(here: Stage, streams: int) -> Run:
     tokens = [arrival for arrivals in read for arrival in arrivals if opened <= arrival.sent < closed]
     latencies = [(arrival.at - arrival.sent) / 1e6 for arrival in tokens]
     cost = {name: used * 1e6 / len(tokens) for name, used in spent(before, after).items()}
-    return Run(streams, latencies, cost)
+    return Run(streams, latencies, cost, starting)
 
 
 def exact(events: list[Heard], count: int) -> list[Arrival]:
