@@ -98,7 +98,7 @@ async def _run(here: Stage, streams: int, starting: float) -> Run:
     readers = await together(streams, AT_ONCE, start)
     starting = (time.monotonic() - now) / streams
     assert time.monotonic() < begin, (
-        f"{streams} streams were not up before the first one spoke: the machine is too busy"
+        f"{streams} streams were not up before the first spoke: the machine is too busy"
     )
     await asyncio.gather(*(reader.sees(b"event: text.delta") for reader in readers))
     gc.collect()

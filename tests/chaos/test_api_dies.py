@@ -17,6 +17,7 @@ async def test_readers_of_a_dead_server_go_on_at_the_next_one_exactly_where_they
         await asyncio.gather(*(answer.until(lambda frame: frame.type == "text.delta") for answer in answers))
         stack.kill("api-1")
     for answer in answers:
+        await stack.whole()
         await judge(stack.stack, answer)
         assert told(answer) == [WORDS]
         assert answer.readers[0].connections == 2
