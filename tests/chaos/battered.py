@@ -71,11 +71,12 @@ class Battered:
             await self._news.wait_for(lambda: not self._dead)
 
     async def worker_of(self, answer: Answer) -> str:
-        """The worker that runs a step of this answer now."""
+        """The worker that calls the model for this answer now."""
         port = int(self.stack.url.rsplit(":", 1)[1])
         client = await Client.connect(f"127.0.0.1:{port + TEMPORAL}")
         job = client.get_workflow_handle(workflow_id("default", "local", ConversationId(answer.conversation)))
-        step = (await job.describe()).raw_description.pending_activities[0]
+        steps = (await job.describe()).raw_description.pending_activities
+        step = next(step for step in steps if step.activity_type.name == "call_model")  # and not its title
         pid = int(step.last_worker_identity.partition("@")[0])
         return next(name for name in ("worker-1", "worker-2") if self.stack.pid(name) == pid)
 
