@@ -28,6 +28,12 @@ def cpu_of(pids: Mapping[str, int]) -> dict[str, float]:
     return {name: cpu(pid) for name, pid in pids.items()}
 
 
+def busy() -> float:
+    """Seconds of CPU that were used on this machine so far, by whomever, the kernel's own work and stolen time too."""
+    user, nice, system, _, _, irq, softirq, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
 def memory_of(pids: Mapping[str, int]) -> dict[str, float]:
     """Resident bytes of each."""
     pages = {name: int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for name, pid in pids.items()}
@@ -61,5 +67,14 @@ def machine() -> str:
     gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
     return (
         f"{os.cpu_count()} × {model}, {gigabytes:.0f} GB, Linux {platform.release()},"
-        f" Python {platform.python_version()}; load average before the run {os.getloadavg()[0]:.2f}"
+        f" Python {platform.python_version()}; before the run a load average of {os.getloadavg()[0]:.2f},"
+        f" and {yardstick():.0f} ns for each turn of a small loop"
     )
+
+
+def yardstick(turns: int = 1_000_000) -> float:
+    """How fast this machine is at the moment, in nanoseconds: on a rented one that changes by the hour."""
+    total, began = 0, time.process_time_ns()
+    for turn in range(turns):
+        total += turn * turn % 7
+    return (time.process_time_ns() - began) / turns

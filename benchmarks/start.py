@@ -5,7 +5,7 @@ import time
 from benchmarks.findings import Findings, Table
 from benchmarks.measure import percentile
 from benchmarks.stage import Stage, stage
-from benchmarks.tokens import exact
+from benchmarks.streams import exact
 
 WARM_UP, STARTS, TOKENS = 5, 50, 3
 

@@ -167,6 +167,7 @@ async def test_a_cursor_beyond_the_log_is_refused(workshop: Stack) -> None:
     beyond = await workshop.http.get(f"/api/generations/{started['id']}/events", params={"after": last + 1})
     assert problem(beyond, 409, "cursor_ahead")["last"] == last
     live = await workshop.start("slow 1000")
+    await workshop.until(live["id"], lambda view: view["cursor"] > 0)  # before, there is no log to be ahead of
     ahead = await workshop.http.get(f"/api/generations/{live['id']}/events", headers={"Last-Event-ID": "100000"})
     problem(ahead, 409, "cursor_ahead")
     await abort(workshop, live["id"])
