@@ -77,7 +77,7 @@ async def make_worker(settings: Settings, client: Client) -> AsyncIterator[Worke
         await asyncio.to_thread(model.warm)
         store = DatabaseStore(database)
         tools = toolbox(environment.data_dir, environment.config.parent if environment.config else None)
-        configuration.agents(tools.resolve)  # makes the tools known that are named by module and function
+        configuration.agents(tools.resolve)  # a tool that cannot be loaded is to be found out here, not by an answer
         models = ModelSteps(model, store, log, snapshot_every=configuration.streaming.snapshot_every)
         calls, policy = ToolSteps(tools, store, log), PolicySteps(store, tools)
         titles = TitleSteps(model, store)

@@ -1,7 +1,7 @@
 """Running a long step under supervision: the engine learns that this worker lives, and the step that it should stop."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -47,18 +47,7 @@ def stopped_on_request() -> bool:
     return details is not None and details.cancel_requested and not details.worker_shutdown
 
 
-def failures_before() -> int:
-    """How often this step itself has failed so far. Attempts whose worker died or left are none of its failures."""
-    noted: Sequence[int] = activity.info().heartbeat_details
-    return noted[0] if noted else 0
-
-
-def note_failure() -> None:
-    """Count one more, for the next attempt; it is told together with the error that ends this one."""
-    activity.heartbeat(failures_before() + 1)
-
-
 async def _beat() -> None:
     while True:
-        activity.heartbeat(failures_before())
+        activity.heartbeat()
         await asyncio.sleep(BEAT.total_seconds())

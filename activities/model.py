@@ -1,9 +1,9 @@
 """The step that calls the model and publishes what it says, as it says it."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated
 
@@ -11,32 +11,23 @@ from pydantic import Field
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.heartbeat import failures_before, note_failure, stopped_on_request, supervised
+from activities.heartbeat import stopped_on_request, supervised
 from activities.publish import Publisher
-from domain.approval import digest
+from activities.reply import Draft, call_ids, event, failure, replied, whole, with_fresh_id
 from domain.compose import compose
-from domain.content import Part, ReasoningPart, TextPart, ToolCallPart, Usage, Value, is_empty
+from domain.content import Usage, Value
 from domain.errors import ModelCallError, ModelRetryable
-from domain.events import Event, FinishReason, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallStarted, TurnStarted
-from domain.facts import CallMade, ModelCut, ModelFailed, ModelReplied
+from domain.events import FinishReason, TurnStarted
+from domain.facts import ModelCut, ModelFailed, ModelReplied
 from domain.ids import CallId, GenerationId
-from domain.ports import (
-    CallChunk,
-    CallOpened,
-    Log,
-    Model,
-    ModelReply,
-    ModelRequest,
-    ReasoningChunk,
-    Store,
-    StoredGeneration,
-    TextChunk,
-    TurnRecord,
-    Writer,
-)
-from domain.prompt import CHARS_PER_TOKEN, ModelSaid, Said, UserSaid, prompt
+from domain.ports import Log, Model, ModelReply, ModelRequest, Store, StoredGeneration, TurnRecord, Writer
+from domain.prompt import prompt
 
 EPOCHS_PER_TURN = 1_000  # more attempts of one turn than the engine makes
+
+# If the log is away for longer, the answer begins without it, and ends there without its last words: what they said is
+# stored, and comes with the end of the turn.
+FENCE_TIME = timedelta(seconds=1)
 LAST_WORDS = timedelta(seconds=2)
 
 
@@ -48,23 +39,16 @@ class ModelStep(Value):
 ModelOutcome = Annotated[ModelReplied | ModelFailed | ModelCut, Field(discriminator="fact")]
 
 
-@dataclass(slots=True)
-class Draft:
-    """What has been said so far in this attempt, for the case that it is cut."""
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of the model. `used`: the call ids of earlier turns; `failures`: of earlier attempts."""
 
-    texts: dict[int, list[str]] = field(default_factory=dict)
-    reasoning: set[int] = field(default_factory=set)
-
-    def add(self, chunk: TextChunk | ReasoningChunk) -> None:
-        self.texts.setdefault(chunk.part, []).append(chunk.text)
-        if isinstance(chunk, ReasoningChunk):
-            self.reasoning.add(chunk.part)
-
-    def parts(self) -> tuple[Part, ...]:
-        """Text and reasoning; a call whose arguments were still coming is nothing anybody could run."""
-        whole = ((number, "".join(pieces)) for number, pieces in sorted(self.texts.items()))
-        parts = (ReasoningPart(text=text) if n in self.reasoning else TextPart(text=text) for n, text in whole)
-        return tuple(part for part in parts if not is_empty(part))
+    generation: GenerationId
+    turn: int
+    request: ModelRequest
+    used: frozenset[CallId]
+    failures: int
+    draft: Draft = field(default_factory=Draft)
 
 
 class ModelSteps:
@@ -78,59 +62,27 @@ class ModelSteps:
         """One reply. Safe to run twice: a higher attempt voids the lower one's events and fences its writer out, and a
         reply that was stored before its attempt could report it is reported, not asked for again.
         """
-        attempt = activity.info().attempt
+        generation, attempt = step.generation_id, activity.info().attempt
         writer = Writer(name="model", epoch=step.turn * EPOCHS_PER_TURN + attempt)
-        async with Publisher(self._log, step.generation_id, writer, snapshot_every=self._snapshot_every) as publisher:
+        async with Publisher(self._log, generation, writer, snapshot_every=self._snapshot_every) as publisher:
             publisher.publish(TurnStarted(turn=step.turn, attempt=attempt))
-            turns = await self._store.turns(step.generation_id)
-            kept = next((turn for turn in turns if turn.turn == step.turn and not turn.partial), None)
-            if kept is not None:
+            turns = await self._store.turns(generation)
+            noted = next((turn for turn in turns if turn.turn == step.turn), None)
+            if noted is not None and not noted.partial:
                 await publisher.flush()
-                return _replied(kept.model_copy(update={"attempt": attempt}))
-            stored = await self._store.load(step.generation_id)
+                return replied(noted.model_copy(update={"attempt": attempt}))
+            stored = await self._store.load(generation)
             earlier = [turn for turn in turns if turn.turn < step.turn]
-            request = await self._request(step, stored, earlier, attempt)
-            return await self._attempt(
-                step,
-                request,
-                publisher,
-                _call_ids(earlier),
-                last=failures_before() + 1 >= stored.request.agent.max_attempts,
-            )
+            request = await self._request(stored, earlier, attempt)
+            failures = noted.failures if noted is not None else 0
+            await _flushed(publisher, FENCE_TIME)  # a worker that slept through its successor stops here
+            call = Call(generation, step.turn, request, call_ids(earlier), failures)
+            return await self._end(call, publisher, last=failures + 1 >= stored.request.agent.max_attempts)
 
-    async def _attempt(
-        self, step: ModelStep, request: ModelRequest, publisher: Publisher, used: frozenset[CallId], *, last: bool
-    ) -> ModelOutcome:
-        """One call of the model, with each way it can end."""
-        draft = Draft()
-        try:
-            body = self._stream(step, request, publisher, draft, used)
-            return _replied(await supervised(body, leave_at_shutdown=True))
-        except asyncio.CancelledError:
-            if not stopped_on_request():
-                raise
-            cut = await self._cut(step, request, draft)
-            await _told(publisher)
-            return cut
-        except ModelCallError as error:
-            if isinstance(error, ModelRetryable) and not last:
-                note_failure()
-                raise ApplicationError(str(error), type=error.code, next_retry_delay=error.retry_after) from error
-            failed = await self._failed(step, request, draft, error)
-            await _told(publisher)
-            return failed
-
-    async def _request(
-        self, step: ModelStep, stored: StoredGeneration, turns: Sequence[TurnRecord], attempt: int
-    ) -> ModelRequest:
-        agent = stored.request.agent
+    async def _request(self, stored: StoredGeneration, turns: Sequence[TurnRecord], attempt: int) -> ModelRequest:
+        generation, agent = stored.request.generation_id, stored.request.agent
         history = await self._store.history(stored.request.conversation_id, stored.request.user_message_id)
-        own = compose(
-            turns,
-            await self._store.calls(step.generation_id),
-            await self._store.steers(step.generation_id),
-            None,
-        )
+        own = compose(turns, await self._store.calls(generation), await self._store.steers(generation))
         return ModelRequest(
             model=agent.model,
             instructions=agent.instructions,
@@ -142,55 +94,59 @@ class ModelSteps:
             attempt=attempt,
         )
 
-    async def _stream(
-        self, step: ModelStep, request: ModelRequest, publisher: Publisher, draft: Draft, used: frozenset[CallId]
-    ) -> TurnRecord:
+    async def _end(self, call: Call, publisher: Publisher, *, last: bool) -> ModelOutcome:
+        """The call, with each way it can end."""
+        try:
+            return replied(await supervised(self._stream(call, publisher), leave_at_shutdown=True))
+        except asyncio.CancelledError:
+            if not stopped_on_request():
+                raise
+            cut = await self._cut(call)
+            await _flushed(publisher, LAST_WORDS, snapshot=True)
+            return cut
+        except ModelCallError as error:
+            if isinstance(error, ModelRetryable) and not last:
+                # In the store, since the engine counts every attempt: also those whose worker died or left.
+                noted = failure(call.turn, call.request.attempt, call.failures + 1)
+                await self._store.save_turn(call.generation, noted)
+                raise ApplicationError(str(error), type=error.code, next_retry_delay=error.retry_after) from error
+            failed = await self._failed(call, error)
+            await _flushed(publisher, LAST_WORDS, snapshot=True)
+            return failed
+
+    async def _stream(self, call: Call, publisher: Publisher) -> TurnRecord:
         """Publish chunk by chunk; keep the reply before anybody is told that it is complete."""
-        reply: ModelReply | None = None
+        request, reply = call.request, None
         async for chunk in self._model.stream(request):
             match chunk:
                 case ModelReply():
                     reply = chunk
-                case TextChunk() | ReasoningChunk():
-                    draft.add(chunk)
-                    publisher.publish(_event(chunk, step.turn, request.attempt))
-                case CallOpened() | CallChunk():
-                    fresh = replace(chunk, call_id=_fresh(chunk.call_id, used, step.turn))
-                    publisher.publish(_event(fresh, step.turn, request.attempt))
+                case _:
+                    call.draft.add(chunk)
+                    publisher.publish(event(with_fresh_id(chunk, call.used, call.turn), call.turn, request.attempt))
             await publisher.drained()
         if reply is None:
             raise ModelRetryable("truncated", f"The answer of {request.model!r} ended without an end.")
-        record = TurnRecord(
-            turn=step.turn,
-            attempt=request.attempt,
-            parts=tuple(_with_fresh_id(part, used, step.turn) for part in reply.parts if not is_empty(part)),
-            finish_reason=reply.finish_reason,
-            usage=reply.usage,
-            cost=reply.cost,
-        )
-        await self._store.save_turn(step.generation_id, record)
+        record = whole(reply, call.turn, request.attempt, call.used)
+        await self._store.save_turn(call.generation, record)
         await publisher.flush(snapshot=True)
         return record
 
-    async def _cut(self, step: ModelStep, request: ModelRequest, draft: Draft) -> ModelCut:
-        record = self._partial(step, request, draft, "cut")
-        if record.parts:
-            await self._store.save_turn(step.generation_id, record)
+    async def _cut(self, call: Call) -> ModelCut:
+        record = await self._keep_draft(call, "cut")
         return ModelCut(
-            turn=step.turn,
-            attempt=request.attempt,
+            turn=record.turn,
+            attempt=record.attempt,
             produced=bool(record.parts),
             usage=record.usage,
             cost=record.cost,
         )
 
-    async def _failed(self, step: ModelStep, request: ModelRequest, draft: Draft, error: ModelCallError) -> ModelFailed:
-        record = self._partial(step, request, draft, "error")
-        if record.parts:
-            await self._store.save_turn(step.generation_id, record)
+    async def _failed(self, call: Call, error: ModelCallError) -> ModelFailed:
+        record = await self._keep_draft(call, "error")
         return ModelFailed(
-            turn=step.turn,
-            attempt=request.attempt,
+            turn=record.turn,
+            attempt=record.attempt,
             code=error.code,
             message=str(error),
             produced=bool(record.parts),
@@ -198,76 +154,22 @@ class ModelSteps:
             cost=record.cost if record.parts else 0.0,
         )
 
-    def _partial(self, step: ModelStep, request: ModelRequest, draft: Draft, finish: FinishReason) -> TurnRecord:
-        """What a call that did not end by itself leaves; the provider never counted it, so the usage is an estimate."""
-        usage = Usage(
-            input_tokens=(len(request.instructions) + sum(map(_length, request.said))) // CHARS_PER_TOKEN,
-            output_tokens=sum(len(piece) for text in draft.texts.values() for piece in text) // CHARS_PER_TOKEN,
-            estimated=True,
-        )
-        return TurnRecord(
-            turn=step.turn,
-            attempt=request.attempt,
-            parts=draft.parts(),
+    async def _keep_draft(self, call: Call, finish: FinishReason) -> TurnRecord:
+        usage = call.draft.usage(call.request)
+        record = TurnRecord(
+            turn=call.turn,
+            attempt=call.request.attempt,
+            parts=call.draft.parts(),
             finish_reason=finish,
             usage=usage,
-            cost=self._model.cost(request.model, usage),
+            cost=self._model.cost(call.request.model, usage),
         )
+        if record.parts:
+            await self._store.save_turn(call.generation, record)
+        return record
 
 
-async def _told(publisher: Publisher) -> None:
-    """Let the last deltas out, if the log is there; what they said is stored, and comes with the end of the turn."""
+async def _flushed(publisher: Publisher, patience: timedelta, *, snapshot: bool = False) -> None:
     with suppress(TimeoutError):
-        async with asyncio.timeout(LAST_WORDS.total_seconds()):
-            await publisher.flush(snapshot=True)
-
-
-def _replied(record: TurnRecord) -> ModelReplied:
-    return ModelReplied(
-        turn=record.turn,
-        attempt=record.attempt,
-        calls=tuple(
-            CallMade(call_id=part.call_id, name=part.name, digest=digest(part.name, part.arguments))
-            for part in record.parts
-            if isinstance(part, ToolCallPart)
-        ),
-        finish_reason=record.finish_reason,
-        usage=record.usage,
-        cost=record.cost,
-    )
-
-
-def _call_ids(turns: Iterable[TurnRecord]) -> frozenset[CallId]:
-    return frozenset(part.call_id for turn in turns for part in turn.parts if isinstance(part, ToolCallPart))
-
-
-def _fresh(call_id: CallId, used: frozenset[CallId], turn: int) -> CallId:
-    """Some providers number their calls anew in every reply; within a generation a call id names one call."""
-    return CallId(f"{call_id}-{turn}") if call_id in used else call_id
-
-
-def _with_fresh_id(part: Part, used: frozenset[CallId], turn: int) -> Part:
-    if not isinstance(part, ToolCallPart):
-        return part
-    return part.model_copy(update={"call_id": _fresh(part.call_id, used, turn)})
-
-
-def _event(chunk: TextChunk | ReasoningChunk | CallOpened | CallChunk, turn: int, attempt: int) -> Event:
-    """Once per token, so never by `model_construct`: skipping the validation takes three times as long as doing it."""
-    match chunk:
-        case TextChunk(part, text):
-            return TextDelta(turn=turn, attempt=attempt, part=part, text=text)
-        case ReasoningChunk(part, text):
-            return ReasoningDelta(turn=turn, attempt=attempt, part=part, text=text)
-        case CallOpened(part, call_id, name):
-            return ToolCallStarted(turn=turn, attempt=attempt, part=part, call_id=call_id, name=name)
-        case CallChunk(part, call_id, fragment):
-            return ToolCallDelta(turn=turn, attempt=attempt, part=part, call_id=call_id, arguments=fragment)
-
-
-def _length(said: Said) -> int:
-    match said:
-        case UserSaid(text=text):
-            return len(text)
-        case ModelSaid(parts=parts):
-            return sum(len(part.output or "") if isinstance(part, ToolCallPart) else len(part.text) for part in parts)
+        async with asyncio.timeout(patience.total_seconds()):
+            await publisher.flush(snapshot=snapshot)

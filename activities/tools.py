@@ -76,6 +76,7 @@ class ToolSteps:
             output=result.output or "",
             is_error=output.is_error,
             duration_ms=result.duration_ms,
+            dispatched=(work.run, attempt),
         )
         return _returned(work, result)
 

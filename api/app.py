@@ -12,6 +12,7 @@ from adapters.schema import schema_errors
 from adapters.temporal import TemporalEngine, connect
 from adapters.tools import toolbox
 from api import agents, conversations, decisions, events, generations, health, metrics, problems, web
+from api.leaving import Leaving
 from api.ports import Parts
 from domain.content import JsonObject
 from domain.errors import NotFound
@@ -66,6 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="Fermata", version="0.1.0", lifespan=lifespan, redoc_url=None, responses=problems.RESPONSES)
     problems.install(app)
+    app.add_middleware(Leaving)
     for module in (generations, decisions, events, conversations, agents, health, metrics):
         app.include_router(module.router)
     web.install(app)

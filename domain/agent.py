@@ -14,10 +14,12 @@ from domain.policy import Policy, PolicyTightening, tighten
 class ToolSpec(Value):
     """A tool as the model and the machine see it. `parameters` is a JSON schema of an object.
 
+    `origin`: how the configuration named it, by which whoever runs it finds it.
     `idempotent`: running it twice with one call id is the same as running it once, so a lost run may be repeated.
     """
 
     name: str
+    origin: str = ""
     description: str
     parameters: JsonObject
     idempotent: bool = False

@@ -169,7 +169,10 @@ class Log(Protocol):
 
 # The store.
 class TurnRecord(Value):
-    """One reply of the model. `partial`: it did not end by itself; what had come is kept."""
+    """One reply of the model. `partial`: it did not end by itself; what had come is kept.
+
+    `failures`: how often the provider has failed in this turn. Attempts whose worker died or left are not counted.
+    """
 
     turn: int
     attempt: int
@@ -177,6 +180,7 @@ class TurnRecord(Value):
     finish_reason: FinishReason
     usage: Usage
     cost: float | None
+    failures: int = 0
 
     @property
     def partial(self) -> bool:
@@ -253,8 +257,12 @@ class Store(Protocol):
         output: str,
         is_error: bool,
         duration_ms: int = 0,
+        dispatched: tuple[int, int] | None = None,
     ) -> None:
-        """Write the call's result into the ledger; a second result for an ended call changes nothing."""
+        """Write the call's result into the ledger; a second result for an ended call changes nothing.
+
+        `dispatched`: the (run, attempt) that had this result. If another one is noted by now, nothing changes either.
+        """
 
     async def save_approval(self, generation: GenerationId, approval: Approval) -> None:
         """Keep an approval as pending, its calls as asked, and the generation as requires_action."""

@@ -1,11 +1,13 @@
 """The replies of the model, and the ledger of their tool calls: noted before they run, and when they have ended."""
 
+from collections.abc import Mapping
+
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.engine import insert
 from adapters.database.tables import tool_calls, turns
-from domain.content import ToolCallPart, ToolStatus, is_empty
+from domain.content import ToolCallPart, is_empty
 from domain.errors import NotFound
 from domain.ids import CallId, GenerationId
 from domain.ports import CallRecord, TurnRecord
@@ -63,14 +65,11 @@ async def save_result(
     connection: AsyncConnection,
     generation: GenerationId,
     call: CallId,
-    *,
-    status: ToolStatus,
-    output: str,
-    is_error: bool,
-    duration_ms: int,
+    result: Mapping[str, object],
+    dispatched: tuple[int, int] | None,
 ) -> None:
-    await connection.execute(
-        update(tool_calls)
-        .where(tool_calls.c.generation_id == generation, tool_calls.c.call_id == call, tool_calls.c.output.is_(None))
-        .values(status=status, output=output, is_error=is_error, duration_ms=duration_ms)
-    )
+    line = [tool_calls.c.generation_id == generation, tool_calls.c.call_id == call, tool_calls.c.output.is_(None)]
+    if dispatched is not None:
+        run, attempt = dispatched
+        line += [tool_calls.c.run == run, tool_calls.c.attempt == attempt]
+    await connection.execute(update(tool_calls).where(*line).values(result))

@@ -68,11 +68,11 @@ class DatabaseStore:
         output: str,
         is_error: bool,
         duration_ms: int = 0,
+        dispatched: tuple[int, int] | None = None,
     ) -> None:
+        result = {"status": status, "output": output, "is_error": is_error, "duration_ms": duration_ms}
         async with self._database.writing() as connection:
-            await ledger.save_result(
-                connection, generation, call, status=status, output=output, is_error=is_error, duration_ms=duration_ms
-            )
+            await ledger.save_result(connection, generation, call, result, dispatched)
 
     async def save_approval(self, generation: GenerationId, approval: Approval) -> None:
         async with self._database.writing() as connection:

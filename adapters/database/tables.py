@@ -108,6 +108,7 @@ turns = Table(
     Column("finish_reason", PlainText, nullable=False),
     Column("usage", Json, nullable=False),
     Column("cost", Float),
+    Column("failures", Integer, nullable=False),
 )
 
 tool_calls = Table(

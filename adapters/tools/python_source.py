@@ -4,6 +4,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from adapters.tools.python import PythonTool, ToolContext
@@ -17,31 +18,33 @@ class PythonSource:
 
     def __init__(self, builtin: Mapping[str, PythonTool], beside: Path | None = None) -> None:
         self._builtin = builtin
-        self._tools = {tool.name: tool for tool in builtin.values()}
         if beside is not None and str(beside) not in sys.path:
             sys.path.append(str(beside))
 
     def specs(self, name: str) -> Sequence[ToolSpec]:
-        tool = self._builtin.get(name)
-        if tool is None:
-            module, colon, attribute = name.partition(":")
-            if not colon or module == "mcp":
-                return ()
-            tool = _load(name, module, attribute)
-            if self._tools.setdefault(tool.name, tool) != tool:
-                raise ConfigurationError(f"{name!r}: another tool is called {tool.name!r} already; rename the function")
-        return (tool.spec,)
+        tool = self._tool(name)
+        return () if tool is None else (tool.spec.model_copy(update={"origin": name}),)
 
     def known(self) -> Sequence[str]:
         return sorted(self._builtin)
 
-    def has(self, tool: str) -> bool:
-        return tool in self._tools
+    def has(self, tool: ToolSpec) -> bool:
+        return self._tool(tool.origin) is not None
 
-    async def run(self, tool: str, arguments: JsonObject, context: ToolContext) -> str:
-        return await self._tools[tool].run(arguments, context)
+    async def run(self, tool: ToolSpec, arguments: JsonObject, context: ToolContext) -> str:
+        if (found := self._tool(tool.origin)) is None:
+            raise ConfigurationError(f"there is no tool {tool.origin!r}")
+        return await found.run(arguments, context)
+
+    def _tool(self, name: str) -> PythonTool | None:
+        """Also what the configuration no longer names: an answer keeps the tools with which it began."""
+        if (tool := self._builtin.get(name)) is not None:
+            return tool
+        module, colon, attribute = name.partition(":")
+        return None if not colon or module == "mcp" else _load(name, module, attribute)
 
 
+@cache
 def _load(name: str, module: str, attribute: str) -> PythonTool:
     try:
         found: object = getattr(importlib.import_module(module), attribute, None)

@@ -25,11 +25,11 @@ class Source(Protocol):
         """Names that can stand in the configuration, for the message about one that cannot."""
         ...
 
-    def has(self, tool: str) -> bool:
-        """Whether a tool of that name was resolved here, or is built in."""
+    def has(self, tool: ToolSpec) -> bool:
+        """Whether it is a tool of this source. May raise ConfigurationError if it is, and is gone."""
         ...
 
-    async def run(self, tool: str, arguments: JsonObject, context: ToolContext) -> str:
+    async def run(self, tool: ToolSpec, arguments: JsonObject, context: ToolContext) -> str:
         """The tool's output. May raise whatever the tool raises."""
         ...
 
@@ -43,10 +43,7 @@ class Toolbox:
         self._output_chars = output_chars
 
     def resolve(self, names: Iterable[str]) -> tuple[ToolSpec, ...]:
-        """The specs of an agent's tools, in order. Raises ConfigurationError for unknown and for ambiguous names.
-
-        A worker can run what its own configuration has resolved, and what is built in.
-        """
+        """The specs of an agent's tools, in order. Raises ConfigurationError for unknown and for ambiguous names."""
         specs: dict[str, ToolSpec] = {}
         for name in names:
             found = [spec for source in self._sources for spec in source.specs(name)]
@@ -63,19 +60,22 @@ class Toolbox:
         return "; ".join(f"{problem.pointer or 'arguments'}: {problem.message}" for problem in problems) or None
 
     async def run(self, tool: ToolSpec, arguments: JsonObject, *, idempotency_key: str) -> ToolOutput:
-        source = next((source for source in self._sources if source.has(tool.name)), None)
-        if source is None:
-            return ToolOutput(text=f"The tool {tool.name!r} is not configured where it was to run.", is_error=True)
         context = ToolContext(idempotency_key=idempotency_key, data_dir=self._data_dir)
         clock = asyncio.timeout(tool.timeout.total_seconds())
         try:
             async with clock:
-                text, is_error = await source.run(tool.name, arguments, context), False
+                text, is_error = await self._source(tool).run(tool, arguments, context), False
         except Exception as error:  # a tool is foreign code: whatever it raises is a result the model should see
             text, is_error = f"{type(error).__name__}: {error}", True
             if clock.expired():
                 text = f"The tool was stopped after {tool.timeout}; whether it took effect is unknown."
         return ToolOutput(text=cut(_valid(text), self._output_chars), is_error=is_error)
+
+    def _source(self, tool: ToolSpec) -> Source:
+        for source in self._sources:
+            if source.has(tool):
+                return source
+        raise ConfigurationError(f"The tool {tool.name!r} is not configured where it was to run.")
 
 
 def _valid(text: str) -> str:

@@ -153,6 +153,7 @@ def upgrade() -> None:
         sa.Column("finish_reason", sa.Text(), nullable=False),
         sa.Column("usage", sa.JSON(), nullable=False),
         sa.Column("cost", sa.Float()),
+        sa.Column("failures", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["generation_id"], ["generations.id"], name="fk_turns_generation_id_generations", ondelete="CASCADE"
         ),

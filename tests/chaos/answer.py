@@ -21,7 +21,7 @@ Person = Callable[[JsonDict], Awaitable[JsonDict]]
 LATE = timedelta(seconds=3)
 PATIENCE = timedelta(seconds=60)
 ANSWERED_WITHIN = timedelta(seconds=30)
-NOT_NOW = frozenset({500, 502, 503})  # a server that has to leave answers 500 to what takes too long
+NOT_NOW = frozenset({502, 503})
 
 
 async def approves(call: JsonDict) -> JsonDict:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import StatementError
 
+from activities.reply import failure
 from adapters.database.engine import Database
 from adapters.database.queries import Queries
 from adapters.database.store import DatabaseStore
@@ -230,6 +231,15 @@ async def test_the_higher_attempt_wins_whoever_comes_last(store: Store, running:
     assert [call.call_id for call in await store.calls(running)] == ["call_b"]
 
 
+async def test_how_often_the_provider_failed_is_known_to_the_next_attempt(store: Store, running: GenerationId) -> None:
+    await store.save_turn(running, failure(turn=1, attempt=1, failures=1))
+    again = failure(turn=1, attempt=3, failures=2)  # the second attempt's worker died
+    await store.save_turn(running, again)
+    assert await store.turns(running) == [again]
+    await store.save_turn(running, reply(a_call("call_a"), attempt=4))
+    assert await store.turns(running) == [reply(a_call("call_a"), attempt=4)]
+
+
 async def test_empty_parts_are_not_kept(store: Store, running: GenerationId) -> None:
     await store.save_turn(running, reply(TextPart(text=""), TextPart(text="Hi"), ReasoningPart(text="")))
     assert [turn.parts for turn in await store.turns(running)] == [(TextPart(text="Hi"),)]
@@ -302,6 +312,18 @@ async def test_the_first_result_stands(store: Store, running: GenerationId) -> N
     await store.save_result(running, CALL, status="failed", output="no", is_error=True)
     [line] = await store.calls(running)
     assert (line.status, line.output, line.is_error, line.duration_ms) == ("completed", "", False, 7)
+
+
+async def test_a_result_that_comes_when_the_call_was_dispatched_again_changes_nothing(
+    store: Store, running: GenerationId
+) -> None:
+    await store.save_turn(running, reply(a_call("call_1")))
+    await store.dispatch(running, CALL, 1, 1)
+    await store.dispatch(running, CALL, 1, 2)
+    for dispatched, output in (((1, 1), "late"), ((1, 2), "right"), ((1, 2), "again")):
+        await store.save_result(running, CALL, status="completed", output=output, is_error=False, dispatched=dispatched)
+        [line] = await store.calls(running)
+        assert line.output == (None if output == "late" else "right")
 
 
 async def test_output_with_nul_characters_can_be_kept(store: Store, running: GenerationId) -> None:

@@ -162,7 +162,8 @@ async def test_a_tool_is_imported_from_beside_the_configuration(tmp_path: Path) 
     price, order = tools.resolve(["shop_tools_of_test:price", "shop_tools_of_test:safe_order"])
     assert (price.name, price.description, price.idempotent) == ("price", "Tell a price.", False)
     assert (order.name, order.idempotent) == ("order", True)
-    assert await tools.run(price, {"article": "hat"}, idempotency_key=KEY) == ToolOutput(text="9.5")
+    elsewhere = toolbox(tmp_path, beside=tmp_path)  # whose configuration does not name it any more
+    assert await elsewhere.run(price, {"article": "hat"}, idempotency_key=KEY) == ToolOutput(text="9.5")
     with pytest.raises(ConfigurationError, match="no function 'number'"):
         tools.resolve(["shop_tools_of_test:number"])
     with pytest.raises(ConfigurationError, match="PYTHONPATH"):
