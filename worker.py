@@ -11,6 +11,7 @@ from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Worker
 
+from activities import metrics
 from activities.announce import AnnounceSteps
 from activities.judge import PolicySteps
 from activities.model import ModelSteps
@@ -27,6 +28,10 @@ from workflows.registration import TASK_QUEUE, WORKFLOWS, runner
 
 # The default of 100 would silently queue the 101st stream.
 STREAMS = 500
+
+# Each poll of a worker that froze swallows one attempt until its heartbeat is missed: the default of 5 makes that 25 s.
+# More of them started no more answers per second either (measured).
+POLLS = 2
 
 # The engine learns at most this late that a worker died, and a worker that it should stop.
 THROTTLE = timedelta(seconds=1)
@@ -47,7 +52,8 @@ async def run_worker(settings: Settings, *, metrics_address: str | None = None) 
     environment = settings.environment
     runtime = None
     if metrics_address is not None:
-        runtime = Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=metrics_address)))
+        prometheus = PrometheusConfig(bind_address=metrics_address, histogram_bucket_overrides=metrics.BUCKETS)
+        runtime = Runtime(telemetry=TelemetryConfig(metrics=prometheus))
     client = await connect(
         environment.temporal_address,
         environment.temporal_namespace,
@@ -66,7 +72,7 @@ async def make_worker(settings: Settings, client: Client) -> AsyncIterator[Worke
     async with AsyncExitStack() as opened:
         database = Database(environment.database_url)
         opened.push_async_callback(database.close)
-        log = RedisLog(environment.redis_url, retention=configuration.retention.log)
+        log = RedisLog(environment.redis_url, retention=configuration.retention.log, noted=metrics.log_mishap)
         opened.push_async_callback(log.aclose)
         providers = configuration.providers()
         model = Models(
@@ -95,6 +101,7 @@ async def make_worker(settings: Settings, client: Client) -> AsyncIterator[Worke
             ],
             workflow_runner=runner(),
             max_concurrent_activities=STREAMS,
+            max_concurrent_activity_task_polls=POLLS,
             max_heartbeat_throttle_interval=THROTTLE,
             default_heartbeat_throttle_interval=THROTTLE,
             sticky_queue_schedule_to_start_timeout=STICKY,

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from temporalio import activity
 
+from activities import metrics
 from domain.approval import Approval
 from domain.compose import compose
 from domain.content import ErrorInfo, Message, Value
@@ -94,10 +95,12 @@ class AnnounceSteps:
                 await self._store.save_decision(generation, event)
                 receipt = await self._store.receipt(generation, event.approval_id)
                 if receipt is not None and not receipt.remaining:
-                    await self._store.close_approvals(generation, [event.approval_id], "decided")
+                    decided = await self._store.close_approvals(generation, [event.approval_id], "decided")
+                    metrics.waited("decided", decided)
                 return event
             case ApprovalExpired(approval_id=approval_id):
-                await self._store.close_approvals(generation, [approval_id], "expired")
+                expired = await self._store.close_approvals(generation, [approval_id], "expired")
+                metrics.waited("expired", expired)
                 return event
             case ToolCompleted():
                 return await self._result(generation, event)
@@ -144,9 +147,10 @@ class AnnounceSteps:
         if not event.early:
             message = await self._save_message(said, error=event.error, at=event.finished_at, finished=event)
         totals = Totals(**event.usage.model_dump(), cost=event.cost)
-        await self._store.finish(
+        closed = await self._store.finish(
             generation, outcome=event.outcome, error=event.error, totals=totals, finished_at=event.finished_at
         )
+        metrics.waited("closed", closed)
         history = await self._store.history(said.request.conversation_id, said.request.user_message_id)
         return event.model_copy(
             update={

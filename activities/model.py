@@ -1,6 +1,7 @@
 """The step that calls the model and publishes what it says, as it says it."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pydantic import Field
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities import metrics
 from activities.heartbeat import stopped_on_request, supervised
 from activities.publish import Publisher
 from activities.reply import Draft, call_ids, event, failure, replied, whole, with_fresh_id
@@ -41,13 +43,16 @@ ModelOutcome = Annotated[ModelReplied | ModelFailed | ModelCut, Field(discrimina
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of the model. `used`: the call ids of earlier turns; `failures`: of earlier attempts."""
+    """One call of the model. `used`: the call ids of earlier turns; `failures`: of earlier attempts; `began`: the
+    attempt, on the monotonic clock.
+    """
 
     generation: GenerationId
     turn: int
     request: ModelRequest
     used: frozenset[CallId]
     failures: int
+    began: float
     draft: Draft = field(default_factory=Draft)
 
 
@@ -62,7 +67,7 @@ class ModelSteps:
         """One reply. Safe to run twice: a higher attempt voids the lower one's events and fences its writer out, and a
         reply that was stored before its attempt could report it is reported, not asked for again.
         """
-        generation, attempt = step.generation_id, activity.info().attempt
+        generation, attempt, began = step.generation_id, activity.info().attempt, time.monotonic()
         writer = Writer(name="model", epoch=step.turn * EPOCHS_PER_TURN + attempt)
         async with Publisher(self._log, generation, writer, snapshot_every=self._snapshot_every) as publisher:
             publisher.publish(TurnStarted(turn=step.turn, attempt=attempt))
@@ -76,7 +81,7 @@ class ModelSteps:
             request = await self._request(stored, earlier, attempt)
             failures = noted.failures if noted is not None else 0
             await _flushed(publisher, FENCE_TIME)  # a worker that slept through its successor stops here
-            call = Call(generation, step.turn, request, call_ids(earlier), failures)
+            call = Call(generation, step.turn, request, call_ids(earlier), failures, began)
             return await self._end(call, publisher, last=failures + 1 >= stored.request.agent.max_attempts)
 
     async def _request(self, stored: StoredGeneration, turns: Sequence[TurnRecord], attempt: int) -> ModelRequest:
@@ -96,32 +101,41 @@ class ModelSteps:
 
     async def _end(self, call: Call, publisher: Publisher, *, last: bool) -> ModelOutcome:
         """The call, with each way it can end."""
+        model = call.request.model
         try:
-            return replied(await supervised(self._stream(call, publisher), leave_at_shutdown=True))
+            record = await supervised(self._stream(call, publisher), leave_at_shutdown=True)
+            metrics.model_called(model, "replied", record.finish_reason, record.usage)
+            return replied(record)
         except asyncio.CancelledError:
             if not stopped_on_request():
                 raise
             cut = await self._cut(call)
             await _flushed(publisher, LAST_WORDS, snapshot=True)
+            metrics.model_called(model, "cut", "stopped", cut.usage)
             return cut
         except ModelCallError as error:
             if isinstance(error, ModelRetryable) and not last:
                 # In the store, since the engine counts every attempt: also those whose worker died or left.
                 noted = failure(call.turn, call.request.attempt, call.failures + 1)
                 await self._store.save_turn(call.generation, noted)
+                metrics.model_called(model, "retried", error.code)
                 raise ApplicationError(str(error), type=error.code, next_retry_delay=error.retry_after) from error
             failed = await self._failed(call, error)
             await _flushed(publisher, LAST_WORDS, snapshot=True)
+            metrics.model_called(model, "failed", error.code, failed.usage)
             return failed
 
     async def _stream(self, call: Call, publisher: Publisher) -> TurnRecord:
         """Publish chunk by chunk; keep the reply before anybody is told that it is complete."""
-        request, reply = call.request, None
+        request, reply, silent = call.request, None, True
         async for chunk in self._model.stream(request):
             match chunk:
                 case ModelReply():
                     reply = chunk
                 case _:
+                    if silent:
+                        silent = False
+                        metrics.first_token(request.model, timedelta(seconds=time.monotonic() - call.began))
                     call.draft.add(chunk)
                     publisher.publish(event(with_fresh_id(chunk, call.used, call.turn), call.turn, request.attempt))
             await publisher.drained()

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from temporalio import activity
 
+from activities import metrics
 from activities.heartbeat import supervised
 from domain.content import TextPart, Value
 from domain.errors import ModelCallError
@@ -50,10 +51,12 @@ class TitleSteps:
         try:
             async for chunk in self._model.stream(request):
                 if isinstance(chunk, ModelReply):
+                    metrics.model_called(request.model, "replied", chunk.finish_reason, chunk.usage)
                     text = "".join(part.text for part in chunk.parts if isinstance(part, TextPart))
                     return TitleMade(title=clean(text), usage=chunk.usage, cost=chunk.cost)
         except ModelCallError as error:
             activity.logger.info("no title: %s", error.code)
+            metrics.model_called(request.model, "failed", error.code)
         return TitleMade()
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 from temporalio import activity
 
+from activities import metrics
 from activities.heartbeat import stopped_on_request, supervised
 from domain.agent import ToolSpec
 from domain.approval import digest
@@ -52,6 +53,7 @@ class ToolSteps:
         stored = await self._store.load(step.generation_id)
         tool = stored.request.agent.tool(work.name)
         if before.run == work.run and before.attempt > 0 and not (tool and tool.idempotent):
+            metrics.tool_ran(work.name, "unknown")
             return ToolLost(turn=work.turn, call_id=work.call_id)
         arguments = before.arguments if work.arguments is None else work.arguments
         started = time.monotonic()
@@ -78,6 +80,7 @@ class ToolSteps:
             duration_ms=result.duration_ms,
             dispatched=(work.run, attempt),
         )
+        metrics.tool_ran(work.name, result.status)
         return _returned(work, result)
 
     async def _run(

@@ -29,6 +29,8 @@ PASSING: Final = (
     TimeoutError,
 )
 
+UVLOOP_CLOSED: Final = "the handler is closed"  # its RuntimeError for a write on a connection that was reset
+
 
 def command_client(url: str) -> Redis:
     """A pool for commands that may be repeated: reading, and snapshots, of which the newest wins.
@@ -38,8 +40,14 @@ def command_client(url: str) -> Redis:
     No `socket_timeout`: redis-py then wraps every write in `asyncio.wait_for`, which on Python 3.11 swallows
     cancellations. `answering` bounds the wait instead. RESP 2, because version 3 brings pushes in between the answers.
     """
+    broken = (exceptions.ConnectionError, exceptions.TimeoutError, RuntimeError)
     pool = BlockingConnectionPool.from_url(
-        url, max_connections=CONNECTIONS, timeout=None, protocol=2, socket_timeout=None, retry=Retry(NoBackoff(), 1)
+        url,
+        max_connections=CONNECTIONS,
+        timeout=None,
+        protocol=2,
+        socket_timeout=None,
+        retry=Retry(NoBackoff(), 1, supported_errors=broken),  # type: ignore[arg-type] # any exception is taken
     )
     return Redis.from_pool(pool)
 
@@ -58,4 +66,12 @@ async def answering() -> AsyncIterator[None]:
         async with asyncio.timeout(ANSWER_TIMEOUT.total_seconds()):
             yield
     except PASSING as error:
-        raise Unavailable(f"Redis does not answer: {error}. Check REDIS_URL and the server; then try again.") from error
+        raise _away(str(error) or f"no answer for {ANSWER_TIMEOUT.total_seconds():g} s") from error
+    except RuntimeError as error:
+        if UVLOOP_CLOSED not in str(error):
+            raise
+        raise _away("the connection was reset") from error
+
+
+def _away(why: str) -> Unavailable:
+    return Unavailable(f"Redis does not answer: {why.rstrip('.')}. Check REDIS_URL and the server; then try again.")

@@ -7,7 +7,7 @@ numbers go on from the clock, far above all that were given before, so that an o
 import asyncio
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from adapters.redis_kept import Kept, log_key, restart_number
 from domain.errors import StaleWriter, Unavailable
 from domain.events import Event, frame
 from domain.ids import GenerationId
-from domain.ports import Writer
+from domain.ports import Mishap, Writer
 from domain.view import View
 
 APPEND_SCRIPT: Final = Path(__file__).with_name("append.lua").read_text()
@@ -37,15 +37,21 @@ Reply = int | bytes
 class RedisLog:
     """Fulfils `domain.ports.Log`. Appending waits while Redis is away; reading raises Unavailable.
 
-    `refused` and `lost` count appends that were turned away, and logs that had to be started anew.
+    `noted` hears of each mishap of an append, in the task that appends.
     """
 
-    def __init__(self, url: str, *, retention: timedelta, gap: timedelta = timedelta(milliseconds=1)) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        retention: timedelta,
+        noted: Callable[[Mishap], None] | None = None,
+        gap: timedelta = timedelta(milliseconds=1),
+    ) -> None:
         self._client = command_client(url)
         self._commit = GroupCommit(bare_connection(url), gap)
         self._retention = retention // timedelta(milliseconds=1)
-        self.refused = 0
-        self.lost = 0
+        self._noted = noted or (lambda _: None)
 
     async def append(
         self, generation: GenerationId, writer: Writer, position: int, events: Sequence[Event], *, seal: bool = False
@@ -61,12 +67,13 @@ class RedisLog:
                 case int():
                     return reply
                 case b"lost":
-                    self.lost += 1
+                    self._noted("lost")
                     restart = restart_number()
                     logger.warning("the log of %s was lost, it goes on from number %d", generation, restart)
                 case _:
-                    self.refused += 1
-                    raise StaleWriter(generation_id=generation, writer=writer.name, why=reply.decode())
+                    why: Mishap = "sealed" if reply == b"sealed" else "fenced"
+                    self._noted(why)
+                    raise StaleWriter(generation_id=generation, writer=writer.name, why=why)
 
     async def exists(self, generation: GenerationId) -> bool:
         return await self.last(generation) is not None

@@ -55,6 +55,7 @@ class Counts:
 
     readers: int = 0
     opened: int = 0
+    replays: int = 0
     snapshots: int = 0
     gaps: int = 0
     catch_ups: int = 0

@@ -95,7 +95,6 @@ class Ring:
         )
         channel.readings.add(reading)
         self.counts.readers += 1
-        self.counts.opened += 1
         try:
             async with answering():
                 await channel.subscribed.wait()
@@ -110,6 +109,9 @@ class Ring:
             raise
         if reading.finished:
             reading.close()
+        else:
+            self.counts.opened += 1
+            self.counts.replays += after is not None
         return reading
 
     def _channel(self, generation: GenerationId) -> Channel:

@@ -86,6 +86,7 @@ class Counts(Protocol):
 
     readers: int
     opened: int
+    replays: int
     snapshots: int
     gaps: int
     catch_ups: int

@@ -137,6 +137,10 @@ class Engine(Protocol):
 
 
 # The log.
+Mishap = Literal["fenced", "sealed", "lost"]
+"""A write was refused, since a successor writes or the log has ended; or the log was gone and is begun anew."""
+
+
 class Writer(Value):
     """Who writes. A higher epoch of the same name fences every lower one out."""
 
@@ -271,9 +275,12 @@ class Store(Protocol):
         """Append a decision, and note it on the call."""
 
     async def close_approvals(
-        self, generation: GenerationId, approvals: Sequence[ApprovalId], status: Literal["decided", "expired", "closed"]
-    ) -> None:
-        """These approvals wait no more; a generation without pending ones is running again (unless it has ended)."""
+        self, generation: GenerationId, approvals: Sequence[ApprovalId], status: Literal["decided", "expired"]
+    ) -> list[Approval]:
+        """These approvals wait no more; a generation without pending ones is running again (unless it has ended).
+
+        Returns those that waited until now: none, if this is a repeat.
+        """
 
     async def save_steer(self, generation: GenerationId, turn: int, index: int, text: str) -> None:
         """Keep what the user said between two turns; it is heard before `turn`."""
@@ -292,8 +299,8 @@ class Store(Protocol):
         error: ErrorInfo | None,
         totals: Totals,
         finished_at: datetime,
-    ) -> None:
-        """The generation has ended; its open approvals are closed. The first outcome stands."""
+    ) -> list[Approval]:
+        """The generation has ended; its open approvals are closed, and returned. The first outcome stands."""
 
     async def set_title(self, conversation: ConversationId, title: str) -> None:
         """Name the conversation, unless it has a name."""

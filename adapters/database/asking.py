@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from sqlalchemy import Update, exists, update
+from sqlalchemy import ColumnElement, Update, exists, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.engine import insert
@@ -57,16 +57,11 @@ async def close_approvals(
     connection: AsyncConnection,
     generation: GenerationId,
     closing: Sequence[ApprovalId],
-    status: Literal["decided", "expired", "closed"],
-) -> None:
-    closed = await connection.scalars(
-        update(approvals)
-        .where(approvals.c.generation_id == generation, approvals.c.id.in_(closing), approvals.c.status == "pending")
-        .values(status=status)
-        .returning(approvals.c.approval)
-    )
+    status: Literal["decided", "expired"],
+) -> list[Approval]:
+    closed = await _close(connection, generation, status, approvals.c.id.in_(closing))
     if status == "expired":
-        asked = [call.call_id for row in closed.all() for call in Approval.model_validate(row).calls]
+        asked = [call.call_id for approval in closed for call in approval.calls]
         await connection.execute(
             _line(generation, asked).where(tool_calls.c.status == "pending").values(status="expired")
         )
@@ -76,6 +71,24 @@ async def close_approvals(
         .where(generations.c.id == generation, generations.c.status == "requires_action", ~waits)
         .values(status="running")
     )
+    return closed
+
+
+async def close_all_approvals(connection: AsyncConnection, generation: GenerationId) -> list[Approval]:
+    """Nobody is asked any more: the generation has ended."""
+    return await _close(connection, generation, "closed")
+
+
+async def _close(
+    connection: AsyncConnection, generation: GenerationId, status: str, *which: ColumnElement[bool]
+) -> list[Approval]:
+    rows = await connection.scalars(
+        update(approvals)
+        .where(approvals.c.generation_id == generation, approvals.c.status == "pending", *which)
+        .values(status=status)
+        .returning(approvals.c.approval)
+    )
+    return [Approval.model_validate(row) for row in rows]
 
 
 def _line(generation: GenerationId, calls: Sequence[CallId]) -> Update:

@@ -8,7 +8,7 @@ from sqlalchemy import func, update
 
 from adapters.database import asking, ledger, reading, thread
 from adapters.database.engine import Database, insert
-from adapters.database.tables import NOT_ENDED, NOT_PAUSED, approvals, conversations, generations, steers
+from adapters.database.tables import NOT_ENDED, NOT_PAUSED, conversations, generations, steers
 from adapters.database.types import instant
 from domain.approval import Approval, Receipt
 from domain.content import ErrorInfo, Message, ToolStatus
@@ -83,10 +83,10 @@ class DatabaseStore:
             await asking.save_decision(connection, generation, decided)
 
     async def close_approvals(
-        self, generation: GenerationId, approvals: Sequence[ApprovalId], status: Literal["decided", "expired", "closed"]
-    ) -> None:
+        self, generation: GenerationId, approvals: Sequence[ApprovalId], status: Literal["decided", "expired"]
+    ) -> list[Approval]:
         async with self._database.writing() as connection:
-            await asking.close_approvals(connection, generation, approvals, status)
+            return await asking.close_approvals(connection, generation, approvals, status)
 
     async def save_steer(self, generation: GenerationId, turn: int, index: int, text: str) -> None:
         async with self._database.writing() as connection:
@@ -113,7 +113,7 @@ class DatabaseStore:
         error: ErrorInfo | None,
         totals: Totals,
         finished_at: datetime,
-    ) -> None:
+    ) -> list[Approval]:
         async with self._database.writing() as connection:
             ended = await connection.scalar(
                 update(generations)
@@ -127,13 +127,9 @@ class DatabaseStore:
                 .returning(generations.c.conversation_id)
             )
             if ended is None:
-                return
-            await connection.execute(
-                update(approvals)
-                .where(approvals.c.generation_id == generation, approvals.c.status == "pending")
-                .values(status="closed")
-            )
+                return []
             await thread.touch(connection, ended, finished_at)
+            return await asking.close_all_approvals(connection, generation)
 
     async def set_title(self, conversation: ConversationId, title: str) -> None:
         async with self._database.writing() as connection:

@@ -99,10 +99,17 @@ class Battered:
 
 @asynccontextmanager
 async def battered(
-    port: int, data_dir: Path, *, workers: int, apis: int, scripted_url: str | None = None
+    port: int,
+    data_dir: Path,
+    *,
+    workers: int,
+    apis: int,
+    scripted_url: str | None = None,
+    redis_url: str | None = None,
 ) -> AsyncIterator[Battered]:
-    """Run a stack with the shop, and listen to it."""
+    """Run a stack with the shop, and listen to it. With `redis_url` it uses that Redis instead of one of its own."""
     environment = {"SCRIPTED_URL": f"{scripted_url}/v1"} if scripted_url else {}
+    environment |= {"REDIS_URL": redis_url} if redis_url else {}
     options = ("--config", str(CONFIG), "--workers", str(workers), "--apis", str(apis))
     async with fermata_dev(port, data_dir, *options, environment=environment) as stack:
         others = [f"http://127.0.0.1:{port + SECOND_API + number}" for number in range(apis - 1)]

@@ -3,8 +3,6 @@
 from random import Random
 from uuid import uuid4
 
-import pytest
-
 from tests.chaos.answer import Observation
 from tests.chaos.battered import Battered
 from tests.chaos.verdict import judge, told
@@ -28,7 +26,6 @@ async def test_a_worker_that_leaves_hands_its_answer_over_and_that_is_no_abort(s
     assert told(answer)[0].startswith("word1")
 
 
-@pytest.mark.long
 async def test_a_worker_that_leaves_is_no_failure_of_the_provider(stack: Battered, provider: ProviderProcess) -> None:
     """The narrator may fail once and not twice."""
     word, twice = f"w{uuid4().hex}", f"w{uuid4().hex}"

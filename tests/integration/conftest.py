@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from adapters.redis_log import RedisLog
 from domain.ids import GenerationId
+from domain.ports import Mishap
 
 RETENTION = timedelta(days=1)
 
@@ -25,7 +26,13 @@ async def redis(valkey_url: str) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-async def log(valkey_url: str) -> AsyncIterator[RedisLog]:
-    log = RedisLog(valkey_url, retention=RETENTION)
+def mishaps() -> list[Mishap]:
+    """What went wrong in the log of the test."""
+    return []
+
+
+@pytest.fixture
+async def log(valkey_url: str, mishaps: list[Mishap]) -> AsyncIterator[RedisLog]:
+    log = RedisLog(valkey_url, retention=RETENTION, noted=mishaps.append)
     yield log
     await log.aclose()

@@ -10,7 +10,7 @@ from adapters.redis_log import RedisLog
 from domain.errors import StaleWriter
 from domain.events import Event, frame
 from domain.ids import GenerationId
-from domain.ports import Writer
+from domain.ports import Mishap, Writer
 from domain.view import fold
 from tests.event_builders import finished, started, text, turn
 from tests.integration.conftest import RETENTION
@@ -59,7 +59,7 @@ async def test_a_repeated_batch_doubles_nothing(log: RedisLog, generation: Gener
 
 
 async def test_a_writer_is_fenced_out_by_its_successor_and_by_nobody_else(
-    log: RedisLog, generation: GenerationId
+    log: RedisLog, mishaps: list[Mishap], generation: GenerationId
 ) -> None:
     await log.append(generation, OUTBOX, 1, [started(generation)])
     await log.append(generation, MODEL, 1, [turn()])
@@ -68,7 +68,7 @@ async def test_a_writer_is_fenced_out_by_its_successor_and_by_nobody_else(
         await log.append(generation, MODEL, 2, [text("zombie")])
     await log.append(generation, OUTBOX, 2, [text("alive")])
     assert [seq for seq, _ in await kept(log, generation)] == [1, 2, 3, 4]
-    assert log.refused == 1
+    assert mishaps == ["fenced"]
 
 
 async def test_after_the_end_nothing_is_written_and_the_end_may_be_repeated(
@@ -130,7 +130,7 @@ async def test_a_cancelled_append_disturbs_nobody(log: RedisLog, generation: Gen
 
 
 async def test_a_forgotten_log_goes_on_far_above_every_old_number(
-    log: RedisLog, redis: Redis, generation: GenerationId
+    log: RedisLog, mishaps: list[Mishap], redis: Redis, generation: GenerationId
 ) -> None:
     before = time.time_ns() // 1_000_000
     await log.append(generation, OUTBOX, 1, [started(generation), turn()])
@@ -141,7 +141,7 @@ async def test_a_forgotten_log_goes_on_far_above_every_old_number(
     assert await log.append(generation, MODEL, 7, [text("a")]) == first + 1
     assert await kept(log, generation) == [(first, text("a")), (first + 1, text("b"))]
     assert await log.view(generation) is None
-    assert log.lost == 1
+    assert mishaps == ["lost"]
 
 
 async def test_a_log_that_lost_its_end_is_not_continued_as_if_nothing_were_missing(

@@ -342,10 +342,10 @@ async def test_an_approval_pauses_and_its_end_resumes(store: Store, running: Gen
             await store.save_approval(running, an_approval(name, call))
     assert (await store.load(running)).status == "requires_action"
     assert {line.reason for line in await store.calls(running)} == {"mails cannot be taken back"}
-    await store.close_approvals(running, [apr], "decided")
+    assert await store.close_approvals(running, [apr], "decided") == [an_approval(apr, calls[0])]
     assert (await store.load(running)).status == "requires_action"
-    for _ in range(2):
-        await store.close_approvals(running, [other], "decided")
+    closed = [await store.close_approvals(running, [apr, other], "decided") for _ in range(2)]
+    assert closed == [[an_approval(other, calls[1])], []]
     assert (await store.load(running)).status == "running"
 
 
@@ -425,8 +425,10 @@ async def test_the_end_closes_what_still_waits(
     call = a_call("call_1")
     await store.save_turn(running, reply(call))
     await store.save_approval(running, an_approval(apr, call))
-    await store.finish(running, outcome="aborted", error=None, totals=TOTALS, finished_at=NOW)
-    await store.close_approvals(running, [apr], "decided")
+    for closed in ([an_approval(apr, call)], []):
+        ended = await store.finish(running, outcome="aborted", error=None, totals=TOTALS, finished_at=NOW)
+        assert ended == closed
+    assert await store.close_approvals(running, [apr], "decided") == []
     assert (await store.load(running)).status == "aborted"
     assert (await Queries(database).approval("acme", "ann", apr)).status == "closed"
 
