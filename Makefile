@@ -25,8 +25,9 @@ test: .venv/.test
 bench: .venv/.test
 	$(BIN)/python -m benchmarks $(ARGS)
 
+# Ten minutes of random faults, and all the rest of that suite.
 chaos: .venv/.test
-	$(BIN)/pytest tests/chaos -m "long or not long" $(ARGS)
+	CHAOS_SECONDS=$${CHAOS_SECONDS:-600} $(BIN)/pytest tests/chaos -m "long or not long" $(ARGS)
 
 lint: .venv/.lint
 	$(BIN)/ruff check

@@ -10,8 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from random import Random
 
-import pytest
-
 from tests.chaos.answer import Answer, Observation
 from tests.chaos.battered import CONFIG, battered
 from tests.chaos.verdict import judge, told
@@ -22,7 +20,6 @@ LIVES = 3
 REACHED = timedelta(seconds=30)
 
 
-@pytest.mark.long
 async def test_a_worker_that_dies_before_or_after_any_step_leaves_no_trace(
     free_ports: Callable[[int], int], tmp_path: Path
 ) -> None:

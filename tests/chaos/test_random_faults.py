@@ -32,7 +32,6 @@ ORDERS = (
 )
 
 
-@pytest.mark.long
 @pytest.mark.timeout(SECONDS * 6 + RECOVERY)
 async def test_whatever_dies_every_answer_ends_once_and_everybody_agrees_on_it(stack: Battered) -> None:
     print(f"CHAOS_SEED={SEED} CHAOS_SECONDS={SECONDS:g}")

@@ -4,8 +4,6 @@ from datetime import timedelta
 from random import Random
 from uuid import uuid4
 
-import pytest
-
 from tests.chaos.answer import Observation
 from tests.chaos.battered import Battered
 from tests.chaos.reader import Frame
@@ -17,7 +15,6 @@ LEAVES_WITHIN = timedelta(seconds=5)
 SECOND_TRY = "The successor takes its time to say this, so that the zombie could still meddle with it. " * 3
 
 
-@pytest.mark.long
 async def test_a_zombie_is_refused_and_hangs_up_on_its_provider(stack: Battered, provider: ProviderProcess) -> None:
     word = f"w{uuid4().hex}"
     await provider.reset()
