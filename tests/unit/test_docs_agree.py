@@ -8,7 +8,10 @@ import yaml
 from fastapi.routing import APIRoute
 
 import configuration
+from activities.metrics import METRICS
+from adapters.redis_reading import Counts
 from api import agents, conversations, decisions, events, generations, health
+from api.metrics import Numbers
 from api.problems import OTHER_STATUSES, PROBLEMS
 from cli import app as command
 from configuration.sections import Retention, Streaming, Title
@@ -51,6 +54,12 @@ def test_every_variable_and_every_command_is_documented() -> None:
     names = [str(field.alias) for field in Environment.model_fields.values()]
     names += [f"fermata {each.callback.__name__}" for each in command.registered_commands if each.callback]
     assert [name for name in names if f"`{name}" not in page] == []
+
+
+def test_every_metric_is_explained_and_no_other() -> None:
+    explained = re.findall(r"^\| `(fermata_\w+)`", text("docs/operations.md"), re.MULTILINE)
+    of_the_api = {sample.name for metric in Numbers({}, Counts()).collect() for sample in metric.samples}
+    assert sorted(explained) == sorted([*of_the_api, *(metric.name for metric in METRICS)])
 
 
 def test_the_documented_configuration_can_be_read_and_shows_the_defaults(tmp_path: Path) -> None:
