@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from console.doctor import Finding
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+policy = typer.Typer(no_args_is_help=True)
+app.add_typer(policy, name="policy", help="The rules by which tool calls run.")
 
 Config = Annotated[Path | None, typer.Option(help="The fermata.yaml; FERMATA_CONFIG otherwise.")]
 Port = Annotated[int, typer.Option(min=1, max=65535)]
@@ -176,6 +178,21 @@ def _decide(approval: str, kind: Literal["approve", "reject"], reason: str | Non
     with Api(url, lost=_reconnecting) as client:
         for line in decide_all(client, ApprovalId(approval), kind, reason):
             print(line)
+
+
+@policy.command("test")
+def policy_test(
+    file: Annotated[Path, typer.Argument(help="The fermata.yaml.")],
+    call: Annotated[str, typer.Option(help='A tool call: {"name": "send_mail", "arguments": {…}}')],
+    agent: Annotated[str | None, typer.Option(help="Whose call; the first agent's otherwise.")] = None,
+    user: Annotated[str, typer.Option(help="Whose conversation.")] = "local",
+) -> None:
+    """Say what would happen to a call, and which layer, list and rule says so. Hooks are asked; no tool runs."""
+    from console.policy import explain
+    from policy_check import judged
+
+    for line in explain(*judged(file, call, agent, user)):
+        print(line)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
@@ -15,9 +16,12 @@ from activities import metrics
 from activities.announce import AnnounceSteps
 from activities.judge import PolicySteps
 from activities.model import ModelSteps
+from activities.policy import PolicyCourt
 from activities.title import TitleSteps
 from activities.tools import ToolSteps
+from adapters.conditions import CelConditions, compiled
 from adapters.database import Database, DatabaseStore
+from adapters.hooks import PythonHooks, load
 from adapters.models import Models
 from adapters.models.provider import Provider
 from adapters.redis_log import RedisLog
@@ -33,6 +37,9 @@ STREAMS = 500
 # More of them started no more answers per second either (measured).
 POLLS = 2
 
+# Tools that are plain functions run in threads; the default of a few per core would have the next ones wait for them.
+THREADS = 100
+
 # The engine learns at most this late that a worker died, and a worker that it should stop.
 THROTTLE = timedelta(seconds=1)
 
@@ -47,6 +54,7 @@ async def run_worker(settings: Settings, *, metrics_address: str | None = None) 
     """Work until SIGTERM or SIGINT, then hand over. Prints `worker ready` when it polls."""
     workflow.logger.workflow_info_on_message = False  # the fields of the line say it
     stop = asyncio.Event()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="step"))
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
     environment = settings.environment
@@ -83,9 +91,11 @@ async def make_worker(settings: Settings, client: Client) -> AsyncIterator[Worke
         await asyncio.to_thread(model.warm)
         store = DatabaseStore(database)
         tools = toolbox(environment.data_dir, environment.config.parent if environment.config else None)
+        configuration.check_policy(compiled, load)
         configuration.agents(tools.resolve)  # a tool that cannot be loaded is to be found out here, not by an answer
         models = ModelSteps(model, store, log, snapshot_every=configuration.streaming.snapshot_every)
-        calls, policy = ToolSteps(tools, store, log), PolicySteps(store, tools)
+        court = PolicyCourt(tools, CelConditions(), PythonHooks())
+        calls, policy = ToolSteps(tools, store, log, court), PolicySteps(store, court)
         titles = TitleSteps(model, store)
         announcing = AnnounceSteps(store, log, temporal_ui=environment.temporal_ui)
         worker = Worker(

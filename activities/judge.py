@@ -1,14 +1,16 @@
 """The step that judges the calls of a reply: do the arguments fit, and what does the policy say?"""
 
+import asyncio
+
 from temporalio import activity
 
-from domain.content import Value
+from activities.heartbeat import supervised
+from activities.policy import PolicyCourt
+from domain.content import ToolCallPart, Value
 from domain.facts import CallJudgement, CallsJudged
 from domain.ids import CallId, GenerationId
-from domain.policy import judge
-from domain.ports import CallRecord, Store, Tools
+from domain.ports import Store
 from domain.start import StartRequest
-from domain.wording import NO_SUCH_TOOL
 
 
 class JudgeStep(Value):
@@ -18,29 +20,27 @@ class JudgeStep(Value):
 
 
 class PolicySteps:
-    """Needs the store for the arguments and the tools for their schemas."""
+    """Needs the store for the arguments, and who judges."""
 
-    def __init__(self, store: Store, tools: Tools) -> None:
-        self._store, self._tools = store, tools
+    def __init__(self, store: Store, court: PolicyCourt) -> None:
+        self._store, self._court = store, court
 
     @activity.defn(name="judge_calls")
     async def judge_calls(self, step: JudgeStep) -> CallsJudged:
-        """A verdict on each call. Safe to run twice: it changes nothing; what it returns is a recorded fact."""
-        stored = await self._store.load(step.generation_id)
-        calls = {call.call_id: call for call in await self._store.calls(step.generation_id)}
-        return CallsJudged(
-            turn=step.turn,
-            judgements=tuple(self._judge(stored.request, calls[call_id]) for call_id in step.call_ids),
-        )
+        """A verdict on each call; what it returns is a recorded fact. Safe to run twice: it starts from the arguments
+        as the model gave them, and what a hook makes of them is bound by its digest.
+        """
+        return await supervised(self._judge_all(step), leave_at_shutdown=True)
 
-    def _judge(self, request: StartRequest, call: CallRecord) -> CallJudgement:
-        tool = request.agent.tool(call.name)
-        judgement = judge(request.agent.policy, call.name, approvals_supported=request.approvals == "supported")
-        return CallJudgement(
-            call_id=call.call_id,
-            verdict=judgement.verdict,
-            because=judgement.because,
-            reason=judgement.reason,
-            allowed_decisions=judgement.allowed_decisions,
-            invalid=NO_SUCH_TOOL if tool is None else self._tools.invalid(tool, call.arguments),
-        )
+    async def _judge_all(self, step: JudgeStep) -> CallsJudged:
+        stored = await self._store.load(step.generation_id)
+        reply = next(turn for turn in await self._store.turns(step.generation_id) if turn.turn == step.turn)
+        made = {part.call_id: part for part in reply.parts if isinstance(part, ToolCallPart)}
+        judgements = await asyncio.gather(*(self._judge(stored.request, made[call_id]) for call_id in step.call_ids))
+        return CallsJudged(turn=step.turn, judgements=tuple(judgements))
+
+    async def _judge(self, request: StartRequest, made: ToolCallPart) -> CallJudgement:
+        judgement, changed = await self._court.judge_call(request, made.call_id, made.name, made.arguments)
+        if changed is not None and judgement.invalid is None and judgement.verdict != "deny":
+            await self._store.save_arguments(request.generation_id, made.call_id, changed)
+        return judgement

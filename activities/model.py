@@ -103,7 +103,8 @@ class ModelSteps:
         """The call, with each way it can end."""
         model = call.request.model
         try:
-            record = await supervised(self._stream(call, publisher), leave_at_shutdown=True)
+            speaking = self._stream(call, publisher)
+            record = await supervised(speaking, leave_at_shutdown=True, unless=publisher.stopped())
             metrics.model_called(model, "replied", record.finish_reason, record.usage)
             return replied(record)
         except asyncio.CancelledError:

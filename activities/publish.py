@@ -2,7 +2,7 @@
 
 import asyncio
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NoReturn, Self
 
 from activities.snapshots import Snapshots
 from domain.coalesce import coalesce
@@ -14,7 +14,8 @@ PENDING_CHARS: Final = 1_000_000  # what an answer may gather in memory while th
 
 
 class Publisher:
-    """One writer of one generation. What stopped it (StaleWriter, mostly) is raised at the next publish or flush.
+    """One writer of one generation. What stopped it (StaleWriter, mostly) is raised at the next publish or flush, and by
+    `stopped` at once.
 
     Leaving its context drops what was not flushed: then the attempt has failed, and the next one voids it.
     """
@@ -26,6 +27,7 @@ class Publisher:
         self._pending: list[Event] = []
         self._chars = 0
         self._pump: asyncio.Task[None] | None = None
+        self._end: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 
     async def __aenter__(self) -> Self:
         return self
@@ -44,6 +46,7 @@ class Publisher:
             if self._pump is not None:
                 self._pump.result()
             self._pump = asyncio.create_task(self._write())
+            self._pump.add_done_callback(self._note_end)
         self._pending.append(event)
         match event:
             case TextDelta(text=text) | ReasoningDelta(text=text) | ToolCallDelta(arguments=text):
@@ -58,6 +61,10 @@ class Publisher:
         if snapshot:
             await self._snapshots.save()
 
+    async def stopped(self) -> NoReturn:
+        """Raise what stopped it, when that happens: a model that is silent just then would never be told."""
+        raise await asyncio.shield(self._end)
+
     async def drained(self, bound: int = PENDING_CHARS) -> None:
         """Wait if more text than `bound` is waiting: the log is away, and memory is not endless."""
         if self._chars > bound:
@@ -69,3 +76,7 @@ class Publisher:
             last = await self._log.append(self._generation, self._writer, self._position + 1, batch)
             self._position += len(batch)
             self._snapshots.took(batch, last)
+
+    def _note_end(self, pump: asyncio.Task[None]) -> None:
+        if not pump.cancelled() and (error := pump.exception()) is not None:
+            self._end.set_result(error)

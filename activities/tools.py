@@ -9,6 +9,7 @@ from temporalio import activity
 
 from activities import metrics
 from activities.heartbeat import stopped_on_request, supervised
+from activities.policy import PolicyCourt
 from domain.agent import ToolSpec
 from domain.approval import digest
 from domain.content import JsonObject, Value
@@ -18,7 +19,8 @@ from domain.generation import RunTool
 from domain.ids import GenerationId
 from domain.limits import cut
 from domain.ports import CallRecord, Log, Store, ToolOutput, Tools, Writer
-from domain.wording import NO_SUCH_TOOL, invalid
+from domain.start import StartRequest
+from domain.wording import NO_SUCH_TOOL, denied, invalid
 
 EPOCHS_PER_RUN = 1_000  # more attempts of one run than the engine makes
 
@@ -35,10 +37,10 @@ ToolOutcome = Annotated[ToolReturned | ToolLost, Field(discriminator="fact")]
 
 
 class ToolSteps:
-    """Needs the tools, the store for the ledger, and the log for who watches."""
+    """Needs the tools, the store for the ledger, the log for who watches, and who judges what a person has edited."""
 
-    def __init__(self, tools: Tools, store: Store, log: Log) -> None:
-        self._tools, self._store, self._log = tools, store, log
+    def __init__(self, tools: Tools, store: Store, log: Log, court: PolicyCourt) -> None:
+        self._tools, self._store, self._log, self._court = tools, store, log, court
 
     @activity.defn(name="run_tool")
     async def run_tool(self, step: ToolStep) -> ToolOutcome:
@@ -58,7 +60,8 @@ class ToolSteps:
         arguments = before.arguments if work.arguments is None else work.arguments
         started = time.monotonic()
         try:
-            output = await supervised(self._run(step, tool, arguments, attempt), leave_at_shutdown=False)
+            body = self._run(step, stored.request, tool, arguments, attempt)
+            output = await supervised(body, leave_at_shutdown=False)
         except asyncio.CancelledError:
             if not stopped_on_request():
                 raise
@@ -84,7 +87,12 @@ class ToolSteps:
         return _returned(work, result)
 
     async def _run(
-        self, step: ToolStep, tool: ToolSpec | None, arguments: JsonObject | str, attempt: int
+        self,
+        step: ToolStep,
+        request: StartRequest,
+        tool: ToolSpec | None,
+        arguments: JsonObject | str,
+        attempt: int,
     ) -> ToolOutput:
         work = step.work
         if tool is None:
@@ -93,6 +101,10 @@ class ToolSteps:
             return ToolOutput(text=OTHER_ARGUMENTS, is_error=True)
         if (problem := self._tools.invalid(tool, arguments)) is not None or isinstance(arguments, str):
             return ToolOutput(text=cut(invalid(problem or "they are no JSON object")), is_error=True)
+        if work.arguments is not None:  # a person wrote them, and above people stands what the policy denies
+            judgement = await self._court.judge_edit(request, work.call_id, work.name, arguments)
+            if judgement.verdict == "deny":
+                return ToolOutput(text=denied(judgement.because, judgement.reason), is_error=True)
         await self._log.append(
             step.generation_id,
             Writer(name=f"tool:{work.call_id}", epoch=work.run * EPOCHS_PER_RUN + attempt),

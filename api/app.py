@@ -5,7 +5,9 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from adapters.conditions import CelConditions, compiled
 from adapters.database import Database, Queries, Starts
+from adapters.hooks import load
 from adapters.redis_log import RedisLog
 from adapters.redis_ring import Ring
 from adapters.schema import schema_errors
@@ -26,6 +28,7 @@ def create_app(settings: Settings) -> FastAPI:
     """The application. It starts also while the servers behind it are away, and says so at `/readyz`."""
     environment, configuration = settings.environment, settings.configuration
     tools = toolbox(environment.data_dir, environment.config.parent if environment.config else None)
+    configuration.check_policy(compiled, load)
     configured = configuration.agents(tools.resolve)
 
     @asynccontextmanager
@@ -57,6 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
                 readers=ring,
                 agents=configured,
                 schema_errors=_schema_errors,
+                conditions=CelConditions(),
                 checks={"database": database.healthy, "redis": log.healthy},
                 development=environment.development,
                 keepalive=configuration.streaming.keepalive,

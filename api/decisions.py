@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +14,7 @@ from api.deps import IdempotencyKey, IdentityDep, PartsDep
 from api.generations import address, owned
 from api.identity import Identity
 from api.ports import Parts
-from domain.approval import Approval, Decision
+from domain.approval import Approval, CallRequest, Decision
 from domain.content import JsonObject
 from domain.decide import ResumeRequest
 from domain.errors import (
@@ -26,6 +28,9 @@ from domain.errors import (
 )
 from domain.ids import ApprovalId, CallId, GenerationId
 from domain.limits import EDITED_ARGUMENTS_BYTES
+from domain.start import StartRequest
+from domain.verdict import facts_of, judge
+from domain.wording import denied
 
 router = APIRouter(prefix="/api/generations", tags=["approvals"])
 
@@ -49,7 +54,7 @@ async def decide(
         decisions=tuple(_decision(each.model_dump()) for each in body.decisions),
         partial=body.partial,
         by=who.user,
-        argument_errors=await _argument_errors(parts, who, body),
+        argument_errors=await _argument_errors(parts, stored.request, body),
     )
     if body.answers:
         raise AnswersMismatch("Nothing was asked that has answers; send decisions.", unknown=sorted(body.answers))
@@ -75,24 +80,37 @@ def _decision(fields: dict[str, Any]) -> Decision:
     return Decision(**{**fields, "call_id": CallId(fields["call_id"]), "arguments": arguments})
 
 
-async def _argument_errors(parts: Parts, who: Identity, body: DecisionsBody) -> tuple[JsonObject, ...]:
-    """What is wrong with edited arguments; the workflow gives this refusal its place in the ladder."""
+async def _argument_errors(parts: Parts, start: StartRequest, body: DecisionsBody) -> tuple[JsonObject, ...]:
+    """What is wrong with edited arguments: they do not fit the schema, or the policy denies them.
+
+    The workflow gives this refusal its place in the ladder; whoever decides past the API is stopped before the tool.
+    """
     edits = [each for each in body.decisions if each.decision == "edit" and isinstance(each.arguments, dict)]
     if not edits or body.approval_id is None:
         return ()
     try:
         approval: Approval = (
-            await parts.queries.approval(who.tenant, who.user.id, ApprovalId(body.approval_id))
+            await parts.queries.approval(start.tenant, start.owner.id, ApprovalId(body.approval_id))
         ).approval
     except ApprovalNotFound:
         return ()  # the ladder has a word for that
-    schemas = {call.call_id: call.json_schema for call in approval.calls}
+    asked = {call.call_id: call for call in approval.calls}
     return tuple(
         {"call_id": edit.call_id, **problem}
         for edit in edits
-        if (schema := schemas.get(CallId(edit.call_id))) is not None
-        for problem in parts.schema_errors(schema, edit.arguments)
+        if (call := asked.get(CallId(edit.call_id))) is not None
+        for problem in _edit_errors(parts, start, call, edit.arguments)
     )
+
+
+def _edit_errors(parts: Parts, start: StartRequest, call: CallRequest, edited: JsonObject) -> Sequence[JsonObject]:
+    if call.json_schema is not None and (problems := parts.schema_errors(call.json_schema, edited)):
+        return problems
+    holds = partial(parts.conditions.holds, call=facts_of(start, call.call_id, call.name, edited))
+    judgement = judge(start.agent.policy, call.name, holds=holds)
+    if judgement.verdict != "deny":
+        return ()
+    return [{"pointer": "", "message": denied(judgement.because, judgement.reason)}]
 
 
 async def _why_not(

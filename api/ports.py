@@ -9,7 +9,7 @@ from domain.agent import Agent
 from domain.approval import Receipt
 from domain.content import JsonObject, Message
 from domain.ids import ApprovalId, ConversationId, GenerationId
-from domain.ports import Engine, StoredGeneration
+from domain.ports import Conditions, Engine, StoredGeneration
 from domain.record import Claimed, Conversation, NewStart, Page, StatusFilter, StoredApproval
 from domain.view import View
 
@@ -115,6 +115,7 @@ class Parts:
     readers: Readers
     agents: Mapping[str, Agent]
     schema_errors: SchemaErrors
+    conditions: Conditions
     checks: Mapping[str, Callable[[], Awaitable[bool]]]  # by name: whether it answers
     development: bool
     keepalive: timedelta

@@ -24,7 +24,7 @@ from configuration.sections import (
 )
 from domain.agent import Agent, AgentSpec, ToolSpec
 from domain.errors import ConfigurationError
-from domain.policy import Policy, PolicyOverride, override
+from domain.policy import Policy, PolicyOverride, Rule, override
 from domain.pricing import Price
 
 __all__ = ["Configuration", "Kind", "ProviderEntry", "read"]
@@ -73,6 +73,25 @@ class Configuration:
         if problems:
             raise self.source.error(problems)
         return self.sections.providers
+
+    def check_policy(self, compile_condition: Callable[[str], object], load_hook: Callable[[str], object]) -> None:
+        """Raises ConfigurationError for conditions that are none, and for hooks that cannot be loaded."""
+        policy, problems = self.sections.policy, []
+        wanted: list[tuple[Key, Callable[[str], object], str]] = [
+            *(
+                (("policy", "rules", place, "when"), compile_condition, rule.when)
+                for place, rule in enumerate(policy.rules)
+                if rule.when is not None
+            ),
+            *((("policy", "hooks", place), load_hook, hook) for place, hook in enumerate(policy.hooks)),
+        ]
+        for key, check, text in wanted:
+            try:
+                check(text)
+            except ConfigurationError as error:
+                problems.append(Problem(key, str(error)))
+        if problems:
+            raise self.source.error(problems)
 
     def _agent(self, id: str, entry: AgentEntry, tools: tuple[ToolSpec, ...]) -> Agent:
         title, provider = self.sections.title, self.sections.providers[_provider(entry.model)]
@@ -160,8 +179,11 @@ def _provider(model: str) -> str:
 
 
 def _endpoint_policy(sections: Sections) -> Policy:
-    return override(Policy(enabled=sections.policy.enabled), _differences(sections.policy))
+    endpoint = sections.policy
+    rules = tuple(Rule.model_validate(entry.model_dump()) for entry in endpoint.rules)
+    policy = Policy(enabled=endpoint.enabled, rules=rules, hooks=endpoint.hooks)
+    return override(policy, _differences(endpoint)).model_copy(update={"of_agent": ()})
 
 
 def _differences(policy: AgentPolicy) -> PolicyOverride:
-    return PolicyOverride.model_validate(policy.model_dump(), strict=False)
+    return PolicyOverride.model_validate(policy.model_dump(include=set(PolicyOverride.model_fields)), strict=False)

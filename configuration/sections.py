@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from configuration.problems import Key, Problem, explain, suggestion
 from domain.content import JsonObject
-from domain.policy import Expiry, PolicyOverride
+from domain.policy import Expiry, PolicyOverride, Rule
 from domain.pricing import Price
 
 NOT_YET = (
@@ -22,8 +22,9 @@ NOT_YET = (
     "agents.*.then",
     "mcp_servers",
     "moderation",
-    "policy.hooks",
-    "policy.rules",
+    "policy.rules.*.approvers",
+    "policy.rules.*.quorum",
+    "policy.rules.*.requester_may_approve",
     "skills",
     "webhooks",
 )
@@ -100,8 +101,15 @@ class AgentPolicy(PolicyOverride):
     expiry: ExpirySection | None = None
 
 
+class RuleEntry(Rule):
+    model_config = STRICT
+    expiry: ExpirySection | None = None
+
+
 class EndpointPolicy(AgentPolicy):
     enabled: bool = False
+    rules: tuple[RuleEntry, ...] = ()
+    hooks: tuple[str, ...] = ()
 
 
 class AgentEntry(Section):
@@ -162,6 +170,15 @@ def set_aside(data: Mapping[str, object]) -> tuple[dict[str, object], list[Key]]
     """The data without what this version does not heed and need not refuse, and the keys that had a value there."""
     unheeded: list[Key] = []
 
+    def within(value: object, key: Key) -> object:
+        match value:
+            case Mapping():
+                return heeded(value, key)
+            case list():
+                return [within(each, (*key, place)) for place, each in enumerate(value)]
+            case _:
+                return value
+
     def heeded(section: Mapping[str, object], key: Key) -> dict[str, object]:
         left: dict[str, object] = {}
         for name, value in section.items():
@@ -169,7 +186,7 @@ def set_aside(data: Mapping[str, object]) -> tuple[dict[str, object], list[Key]]
             if _is_one_of(WITHOUT_EFFECT, here):
                 unheeded.append(here)
             elif value or not _is_one_of(NOT_YET, here):
-                left[name] = heeded(value, here) if isinstance(value, Mapping) else value
+                left[name] = within(value, here)
         return left
 
     return heeded(data, ()), unheeded

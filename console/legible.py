@@ -1,7 +1,7 @@
 """Numbers, times, arguments and other people's text as one can read them in a terminal. Pure but for `now`."""
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from domain.content import Usage
@@ -51,6 +51,13 @@ def clock(moment: datetime, now: datetime) -> str:
     """The local time of day, with the date if it is not today."""
     local = moment.astimezone(now.tzinfo)
     return f"{local:%H:%M}" if local.date() == now.date() else f"{local:%d %b %H:%M}"
+
+
+def duration(span: timedelta) -> str:
+    """As it would stand in the configuration: `90s`, `2h`, `1d`."""
+    seconds = int(span.total_seconds())
+    units = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
+    return next(f"{seconds // size}{unit}" for unit, size in units if seconds % size == 0)
 
 
 def consumption(usage: Usage, cost: float | None) -> str:

@@ -20,6 +20,7 @@ class CallRequest(Value):
     arguments: JsonObject | None = None
     description: str = ""
     reason: str | None = None
+    because: str = ""  # which list, rule, mode or hook has it asked
     allowed_decisions: tuple[DecisionKind, ...]
     always_allowable: bool = False
     json_schema: JsonObject | None = Field(default=None, alias="schema")

@@ -1,16 +1,17 @@
 """The building of an approval: what is asked, under which id, until when, and the receipt of what was answered."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from domain.approval import Approval, CallRequest, Decided, Receipt
 from domain.facts import DecisionsMade
 from domain.generation import Call, Generation
 from domain.ids import ApprovalId, mint
-from domain.policy import ALL_DECISIONS, DecisionKind
+from domain.policy import ALL_DECISIONS, DecisionKind, Expiry
 
 
 def request_for(
-    generation: Generation, call: Call, reason: str | None, allowed: tuple[DecisionKind, ...]
+    generation: Generation, call: Call, reason: str | None, allowed: tuple[DecisionKind, ...], because: str = ""
 ) -> CallRequest:
     tool = generation.request.agent.tool(call.name)
     return CallRequest(
@@ -18,15 +19,22 @@ def request_for(
         name=call.name,
         description=tool.description if tool else "",
         reason=reason,
+        because=because,
         allowed_decisions=allowed or ALL_DECISIONS,
         digest=call.digest,
     )
 
 
 def approval_for(
-    generation: Generation, approval_id: ApprovalId, turn: int, requests: list[CallRequest], now: datetime
+    generation: Generation,
+    approval_id: ApprovalId,
+    turn: int,
+    requests: list[CallRequest],
+    now: datetime,
+    expiries: Sequence[Expiry] = (),
 ) -> Approval:
-    expiry = generation.request.agent.policy.expiry
+    """One approval has one deadline: the first of those that its calls have by their rules."""
+    expiry = min(expiries, key=lambda each: each.after, default=generation.request.agent.policy.expiry)
     return Approval(
         id=approval_id,
         turn=turn,

@@ -37,6 +37,7 @@ from domain.generation import (
 )
 from domain.ids import CallId
 from domain.moves import Step, act, answer, check_turn, policy_reason, stop, to, unanswered
+from domain.policy import Expiry
 
 WithCalls = TypeVar("WithCalls", Acting, Stopping)
 
@@ -47,24 +48,28 @@ def calls_judged(generation: Generation, phase: Judging, judged: CallsJudged, no
     if judgements.keys() != {call.call_id for call in phase.calls}:
         raise IllegalFact(f"judgements that are not those of the calls in hand: {judged!r}")
     approval_id = mint_approval(generation, phase.turn, now)
-    calls, requests, events = [], [], list[Event]()
+    calls, requests, expiries, events = [], [], list[Expiry](), list[Event]()
     for unjudged in phase.calls:
         judgement = judgements[unjudged.call_id]
         asked = judgement.invalid is None and judgement.verdict == "ask"
+        bound = judgement.digest or unjudged.digest
         call = Call(
             call_id=unjudged.call_id,
             name=unjudged.name,
-            digest=unjudged.digest,
-            state=Asked(approval_id=approval_id) if asked else Allowed(digest=unjudged.digest),
+            digest=bound,
+            state=Asked(approval_id=approval_id) if asked else Allowed(digest=bound),
         )
         if asked:
-            requests.append(request_for(generation, call, judgement.reason, judgement.allowed_decisions))
+            requests.append(
+                request_for(generation, call, judgement.reason, judgement.allowed_decisions, judgement.because)
+            )
+            expiries += [judgement.expiry] if judgement.expiry else []
         elif (refusal := _refusal(judgement)) is not None:
             status, output = refusal
             call, event = answer(call, phase.turn, status, output)
             events.append(event)
         calls.append(call)
-    approvals = (approval_for(generation, approval_id, phase.turn, requests, now),) if requests else ()
+    approvals = (approval_for(generation, approval_id, phase.turn, requests, now, expiries),) if requests else ()
     events += [ApprovalRequested(approval=approval) for approval in approvals]
     return act(generation, Acting(turn=phase.turn, calls=tuple(calls), approvals=approvals), events, now)
 

@@ -6,7 +6,7 @@ from domain.approval import Decision
 from domain.content import Actor, ToolStatus, Usage, Value
 from domain.events import FinishReason
 from domain.ids import ApprovalId, CallId, SteerId
-from domain.policy import DecisionKind, Verdict
+from domain.policy import DecisionKind, Expiry, Verdict
 
 
 class CallMade(Value):
@@ -52,13 +52,18 @@ class ModelCut(Value):
 
 
 class CallJudgement(Value):
-    """What the policy says of one call. `invalid`: the arguments do not fit the tool; nobody is asked about those."""
+    """What the policy says of one call. `invalid`: the arguments do not fit the tool; nobody is asked about those.
+
+    `digest`: of the arguments with which a hook had it go on, None if with its own.
+    """
 
     call_id: CallId
     verdict: Verdict
     because: str
     reason: str | None = None
     allowed_decisions: tuple[DecisionKind, ...] = ()
+    expiry: Expiry | None = None
+    digest: str | None = None
     invalid: str | None = None
 
 

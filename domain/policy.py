@@ -1,6 +1,8 @@
-"""Which tool calls run, which ask a person first, which never run."""
+"""The rules by which tool calls run, ask a person first, or never run; and the layers they come from. Data only.
 
-from collections.abc import Sequence
+How they judge a call is in `verdict.py`.
+"""
+
 from datetime import timedelta
 from typing import Literal
 
@@ -13,7 +15,6 @@ OnExpiry = Literal["end", "deny"]
 
 ALL_DECISIONS: tuple[DecisionKind, ...] = ("approve", "reject", "edit", "respond")
 TIGHTNESS: dict[Mode, int] = {"bypass": 0, "default": 1, "dont_ask": 2}
-MCP_MARKER = "_mcp_"
 
 
 class Expiry(Value):
@@ -23,15 +24,37 @@ class Expiry(Value):
     then: OnExpiry = "end"
 
 
+class Rule(Value):
+    """A verdict on some calls of a tool. `tool` is a glob; `when` a CEL condition on the call, None for every call.
+
+    What it leaves open (None) is as for the rest of the policy.
+    """
+
+    tool: str
+    when: str | None = None
+    verdict: Verdict
+    reason: str | None = None
+    allowed_decisions: tuple[DecisionKind, ...] | None = None
+    expiry: Expiry | None = None
+
+
 class Policy(Value):
-    """The resolved rules of one generation. `enabled` off: nothing is gated, nothing pauses."""
+    """The resolved rules of one generation. `enabled` off: nothing is gated, nothing pauses.
+
+    `of_agent` names what the agent's layer has set, `deny_at_least` and `ask_at_least` are the start request's
+    additions: what would run asks, and what is denied stays denied.
+    """
 
     enabled: bool = False
     mode: Mode = "default"
     allow: tuple[str, ...] = ()
     ask: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
-    ask_at_least: tuple[str, ...] = ()  # a request's additions: what would run asks; what is denied stays denied
+    rules: tuple[Rule, ...] = ()
+    hooks: tuple[str, ...] = ()  # "module:function"
+    ask_at_least: tuple[str, ...] = ()
+    deny_at_least: tuple[str, ...] = ()
+    of_agent: tuple[str, ...] = ()
     reason: str | None = None
     allowed_decisions: tuple[DecisionKind, ...] = ALL_DECISIONS
     expiry: Expiry = Expiry()
@@ -57,18 +80,10 @@ class PolicyTightening(Value):
     deny: tuple[str, ...] = ()
 
 
-class Judgement(Value):
-    """A verdict with its why: which list or mode gave it, and the text for the human."""
-
-    verdict: Verdict
-    because: str
-    reason: str | None
-    allowed_decisions: tuple[DecisionKind, ...]
-
-
 def override(endpoint: Policy, agent: PolicyOverride) -> Policy:
     """The endpoint's policy with the agent's differences."""
-    return endpoint.model_copy(update={k: v for k in type(agent).model_fields if (v := getattr(agent, k)) is not None})
+    differences = {name: value for name in PolicyOverride.model_fields if (value := getattr(agent, name)) is not None}
+    return endpoint.model_copy(update={**differences, "of_agent": tuple(differences)})
 
 
 def tighten(policy: Policy, request: PolicyTightening) -> Policy:
@@ -79,78 +94,6 @@ def tighten(policy: Policy, request: PolicyTightening) -> Policy:
             "mode": mode if TIGHTNESS[mode] >= TIGHTNESS[policy.mode] else policy.mode,
             # Not into `ask`, which stands above the mode: it would turn what `dont_ask` denies into a question.
             "ask_at_least": policy.ask_at_least + request.ask,
-            "deny": policy.deny + request.deny,
+            "deny_at_least": policy.deny_at_least + request.deny,
         }
     )
-
-
-def judge(policy: Policy, tool: str, *, approvals_supported: bool = True) -> Judgement:
-    """The verdict on a call of `tool`: deny, then ask, then allow, then what the mode says.
-
-    An entry point that cannot show an approval must never hang on one: there an "ask" becomes a "deny".
-    """
-    verdict, because = _first_match(policy, tool)
-    if verdict == "allow" and policy.enabled and (pattern := _matching(policy.ask_at_least, tool)) is not None:
-        verdict, because = "ask", f"ask list of the request: {pattern}"
-    if verdict == "ask" and not approvals_supported:
-        verdict, because = "deny", f"{because}; nobody can be asked here"
-    reason = policy.reason.replace("{tool}", tool) if policy.reason else None
-    return Judgement(verdict=verdict, because=because, reason=reason, allowed_decisions=policy.allowed_decisions)
-
-
-def _first_match(policy: Policy, tool: str) -> tuple[Verdict, str]:
-    if not policy.enabled:
-        return "allow", "approvals are off"
-    lists: tuple[tuple[Verdict, tuple[str, ...]], ...] = (
-        ("deny", policy.deny),
-        ("ask", policy.ask),
-        ("allow", policy.allow),
-    )
-    for verdict, patterns in lists:
-        if (pattern := _matching(patterns, tool)) is not None:
-            return verdict, f"{verdict} list: {pattern}"
-    match policy.mode:
-        case "bypass":
-            return "allow", "mode: bypass"
-        case "dont_ask":
-            return "deny", "mode: dont_ask"
-        case "default":
-            return "ask", "mode: default"
-
-
-def _matching(patterns: Sequence[str], tool: str) -> str | None:
-    """The first pattern that covers a spelling of the tool's name."""
-    names = spellings(tool)
-    return next((pattern for pattern in patterns if any(matches(pattern, name) for name in names)), None)
-
-
-def spellings(tool: str) -> Sequence[str]:
-    """Every name under which a list may speak of a tool; an MCP tool (`tool_mcp_server`) has four.
-
-    A deny that fails to match would fail open, so each spelling is tried, and where the marker stands more than once
-    each place is taken for the border between tool and server.
-    """
-    names = [tool]
-    at = tool.find(MCP_MARKER)
-    while at >= 0:
-        name, server = tool[:at], tool[at + len(MCP_MARKER) :]
-        names += (name, f"{server}:{name}", f"mcp:{server}:{name}")
-        at = tool.find(MCP_MARKER, at + 1)
-    return names
-
-
-def matches(pattern: str, name: str) -> bool:
-    """Whether the glob covers the whole name. Only `*` is special; case counts. Linear in the length of the name."""
-    head, *rest = pattern.split("*")
-    if not rest:
-        return pattern == name
-    *middle, tail = rest
-    if not name.startswith(head) or not name.endswith(tail) or len(name) < len(head) + len(tail):
-        return False
-    position, end = len(head), len(name) - len(tail)
-    for piece in middle:
-        found = name.find(piece, position, end)
-        if found < 0:
-            return False
-        position = found + len(piece)
-    return True

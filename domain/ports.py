@@ -13,6 +13,7 @@ from domain.events import ApprovalDecided, Event, FinishReason, Outcome, Totals
 from domain.ids import ApprovalId, CallId, ConversationId, GenerationId, MessageId
 from domain.prompt import Said
 from domain.start import Aborted, AbortRequest, StartRequest, Submitted
+from domain.verdict import CallFacts, Opinion
 from domain.view import View
 
 
@@ -111,6 +112,21 @@ class Tools(Protocol):
 
     async def run(self, tool: ToolSpec, arguments: JsonObject, *, idempotency_key: str) -> ToolOutput:
         """The tool's output. A tool that raises is an output with `is_error`, not an exception."""
+
+
+# The policy, as far as it is not data.
+class Conditions(Protocol):
+    """Evaluates the conditions of rules."""
+
+    def holds(self, condition: str, call: CallFacts) -> bool | None:
+        """Whether it holds for this call; None if that cannot be told."""
+
+
+class Hooks(Protocol):
+    """Asks the operator's own functions."""
+
+    async def ask(self, hook: str, call: CallFacts) -> Opinion:
+        """What it says. A hook that fails is an opinion with a `failure`, not an exception."""
 
 
 # The engine, as the API speaks to it.
@@ -245,6 +261,9 @@ class Store(Protocol):
 
     async def calls(self, generation: GenerationId) -> list[CallRecord]:
         """The ledger, in order of the calls."""
+
+    async def save_arguments(self, generation: GenerationId, call: CallId, arguments: JsonObject) -> None:
+        """Have the call go on with these arguments. What has been dispatched keeps those it ran with."""
 
     async def dispatch(self, generation: GenerationId, call: CallId, run: int, attempt: int) -> CallRecord:
         """Note that the call starts, and return the line as it was before. One atomic step.

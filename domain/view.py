@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal, assert_never
 
-from domain.approval import Approval
+from domain.approval import Approval, CallRequest
 from domain.content import (
     Actor,
     ErrorInfo,
@@ -47,6 +47,8 @@ from domain.events import (
 )
 from domain.ids import CallId, ConversationId, GenerationId
 
+Fragment = TextDelta | ReasoningDelta | ToolCallStarted | ToolCallDelta
+Spoken = TurnStarted | Fragment | TurnCompleted
 Status = Literal["queued", "running", "requires_action"] | Outcome
 
 
@@ -119,20 +121,12 @@ def _step(view: View, event: Event) -> View:
     match event:
         case GenerationStarted():
             return view
-        case TurnStarted(turn=turn):
-            offset = view.turn_offset if turn == view.turn else len(_parts(view))
-            return _with_parts(view, _parts(view)[:offset], turn=turn, turn_offset=offset)
-        case TextDelta() | ReasoningDelta() | ToolCallStarted() | ToolCallDelta():
-            return _with_delta(view, event)
-        case TurnCompleted(parts=parts):
-            return _with_parts(view, _parts(view)[: view.turn_offset] + parts)
+        case TurnStarted() | TextDelta() | ReasoningDelta() | ToolCallStarted() | ToolCallDelta() | TurnCompleted():
+            return view if event.turn < view.turn else _spoken(_in_turn(view, event.turn), event)
         case ApprovalRequested(approval=approval):
-            asked = {call.call_id: call for call in approval.calls}
-            view = _with_calls(
-                view,
-                {call_id: {"status": "pending", "reason": call.reason} for call_id, call in asked.items()},
-            )
-            return view.model_copy(update={"approvals": (*view.approvals, approval)})
+            view = _with_calls(view, {call.call_id: _asked(call) for call in approval.calls})
+            others = (known for known in view.approvals if known.id != approval.id)  # the record may have told of it
+            return view.model_copy(update={"approvals": (*others, approval)})
         case ApprovalDecided():
             return _decided(view, event)
         case ApprovalExpired(approval_id=approval_id):
@@ -185,19 +179,45 @@ def _step(view: View, event: Event) -> View:
             assert_never(event)
 
 
+def _asked(call: CallRequest) -> dict[str, Any]:
+    """A hook may have changed the arguments since the model made the call; they are left out where they are unknown."""
+    changes = {"status": "pending", "reason": call.reason}
+    return changes if call.arguments is None else {**changes, "arguments": call.arguments}
+
+
+def _in_turn(view: View, turn: int) -> View:
+    """A later turn begins behind all that is there.
+
+    Any event of it may be the first that is seen, and an older turn may be told again: where a log was lost, the view
+    comes from the record, which ends with the last reply that was complete, and what is left of the log follows it.
+    """
+    return view if turn == view.turn else view.model_copy(update={"turn": turn, "turn_offset": len(_parts(view))})
+
+
+def _spoken(view: View, event: Spoken) -> View:
+    match event:
+        case TurnStarted():
+            return _with_parts(view, _parts(view)[: view.turn_offset])
+        case TurnCompleted(parts=parts):
+            return _with_parts(view, _parts(view)[: view.turn_offset] + parts)
+        case _:
+            return _with_delta(view, event)
+
+
 def _parts(view: View) -> tuple[Part, ...]:
     return view.message.parts if view.message else ()
 
 
-def _with_parts(view: View, parts: tuple[Part, ...], **changes: Any) -> View:
+def _with_parts(view: View, parts: tuple[Part, ...]) -> View:
     if view.message is None:
-        return view.model_copy(update=changes)
-    return view.model_copy(update={"message": view.message.model_copy(update={"parts": parts}), **changes})
+        return view
+    return view.model_copy(update={"message": view.message.model_copy(update={"parts": parts})})
 
 
-def _with_delta(view: View, event: TextDelta | ReasoningDelta | ToolCallStarted | ToolCallDelta) -> View:
-    """Append a fragment to its part; parts appear in the order of their numbers."""
-    parts, index = _parts(view), view.turn_offset + event.part
+def _with_delta(view: View, event: Fragment) -> View:
+    """Append a fragment to its part; parts appear in the order of their numbers, and stay empty if they were lost."""
+    index = view.turn_offset + event.part
+    parts = _parts(view) + (TextPart(text=""),) * (index - len(_parts(view)))
     old = parts[index] if index < len(parts) else None
     new: Part
     match event, old:

@@ -36,6 +36,34 @@ def recite(characters: int) -> str:
     """Say so many characters."""
     return "x" * characters
 '''
+# What an operator puts there. It has opinions on lines that begin with "hook".
+HOOKS = '''
+"""Opinions on calls."""
+
+
+async def check(call):
+    what = str(call.arguments.get("line", "")).split(":")[0]
+    if what == "hook rewrites":
+        return {"arguments": {"line": call.arguments["line"].replace("hook rewrites", "rewritten")}}
+    if what == "hook asks":
+        return {"verdict": "ask", "allowed_decisions": ["approve", "reject"], "reason": f"{call.user}, are you sure?"}
+    if what == "hook denies":
+        return {"verdict": "deny", "reason": "The hook said no."}
+    if what == "hook fails":
+        raise RuntimeError("secret")
+'''
+RULES = [
+    {"tool": "write_book", "when": "arguments.line.startsWith('rule denies')", "verdict": "deny", "reason": "A rule."},
+    {
+        "tool": "write_book",
+        "when": "arguments.line.startsWith('rule asks')",
+        "verdict": "ask",
+        "allowed_decisions": ["approve", "edit"],
+        "reason": "{tool}: a rule.",
+        "expiry": {"after": "1h", "then": "deny"},
+    },
+    {"tool": "write_*", "when": "arguments.line.startsWith('rule allows')", "verdict": "allow"},
+]
 TOOL_NAMES = ["clock", *(f"my_tools:{name}" for name in ("write_book", "linger", "break_down", "recite"))]
 
 Section = dict[str, Any]
@@ -81,7 +109,7 @@ def configuration(provider_url: str, **differences: Any) -> Section:
             "anthropic": {"kind": "anthropic", "base_url": provider_url, "api_key": "none"},
         },
         "agents": AGENTS,
-        "policy": {"enabled": True},
+        "policy": {"enabled": True, "rules": RULES, "hooks": ["my_hooks:check"]},
         "streaming": {"keepalive": "500ms"},
         "title": {"timeout": "2s"},
         "prices": {"patient:priced": {"input_per_million": 1_000, "output_per_million": 10_000}},
@@ -92,6 +120,7 @@ def configuration(provider_url: str, **differences: Any) -> Section:
 def write(directory: Path, sections: Section) -> Path:
     """The file with the tools beside it. JSON is YAML."""
     (directory / "my_tools.py").write_text(TOOLS)
+    (directory / "my_hooks.py").write_text(HOOKS)
     path = directory / "fermata.yaml"
     path.write_text(json.dumps(sections, indent=2))
     return path

@@ -19,29 +19,36 @@ export function fold(view, event, seq) {
 }
 
 const STEPS = {
-  "turn.started": (view, { turn }) => {
-    const turn_offset = turn === view.turn ? view.turn_offset : partsOf(view).length;
-    return { ...withParts(view, partsOf(view).slice(0, turn_offset)), turn, turn_offset };
-  },
-  "text.delta": (view, { part, text }) =>
+  "turn.started": spoken((view) => withParts(view, partsOf(view).slice(0, view.turn_offset))),
+  "text.delta": spoken((view, { part, text }) =>
     withPart(view, part, (old) => ({ type: "text", text: old?.type === "text" ? old.text + text : text })),
-  "reasoning.delta": (view, { part, text }) =>
+  ),
+  "reasoning.delta": spoken((view, { part, text }) =>
     withPart(view, part, (old) => ({
       type: "reasoning",
       text: old?.type === "reasoning" ? old.text + text : text,
       signature: null,
     })),
-  "tool_call.started": (view, { part, call_id, name }) => withPart(view, part, () => ({ ...CALL, call_id, name })),
-  "tool_call.delta": (view, { part, arguments: fragment }) => {
+  ),
+  "tool_call.started": spoken((view, { part, call_id, name }) =>
+    withPart(view, part, () => ({ ...CALL, call_id, name })),
+  ),
+  "tool_call.delta": spoken((view, { part, arguments: fragment }) => {
     const old = partsOf(view)[view.turn_offset + part];
     if (old?.type !== "tool_call" || typeof old.arguments !== "string") return view; // never opened, or already whole
     return withPart(view, part, () => ({ ...old, arguments: old.arguments + fragment }));
-  },
-  "turn.completed": (view, { parts }) => withParts(view, [...partsOf(view).slice(0, view.turn_offset), ...parts]),
+  }),
+  "turn.completed": spoken((view, { parts }) =>
+    withParts(view, [...partsOf(view).slice(0, view.turn_offset), ...parts]),
+  ),
 
   "approval.requested": (view, { approval }) => {
-    const asked = approval.calls.map((call) => [call.call_id, { status: "pending", reason: call.reason }]);
-    return { ...withCalls(view, Object.fromEntries(asked)), approvals: [...view.approvals, approval] };
+    const asked = approval.calls.map((call) => {
+      const changes = { status: "pending", reason: call.reason };
+      return [call.call_id, call.arguments === null ? changes : { ...changes, arguments: call.arguments }];
+    });
+    const others = view.approvals.filter(({ id }) => id !== approval.id); // the record may have told of it
+    return { ...withCalls(view, Object.fromEntries(asked)), approvals: [...others, approval] };
   },
   "approval.decided": decided,
   "approval.expired": (view, { approval_id }) => {
@@ -84,6 +91,15 @@ const STEPS = {
     steers: [],
   }),
 };
+
+/** Any event of a turn may be the first of it that is seen, and an older turn may be told again: see `domain/view.py`. */
+function spoken(step) {
+  return (view, event) => {
+    if (event.turn < view.turn) return view;
+    const begun = event.turn === view.turn ? {} : { turn: event.turn, turn_offset: partsOf(view).length };
+    return step({ ...view, ...begun }, event);
+  };
+}
 
 function begin(event) {
   const user_message = event.user_message ?? null;
@@ -163,10 +179,11 @@ const partsOf = (view) => view.message?.parts ?? [];
 const withParts = (view, parts) => (view.message === null ? view : { ...view, message: { ...view.message, parts } });
 const withoutSteer = (view, id) => ({ ...view, steers: view.steers.filter((steer) => steer.id !== id) });
 
-/** Replace, or append, the part of this number in the current turn. */
+/** Replace, or append, the part of this number in the current turn; those before it stay empty if they were lost. */
 function withPart(view, number, change) {
   const parts = partsOf(view).slice();
-  const position = Math.min(view.turn_offset + number, parts.length);
+  const position = view.turn_offset + number;
+  while (parts.length < position) parts.push({ type: "text", text: "" });
   parts[position] = change(parts[position]);
   return withParts(view, parts);
 }

@@ -40,6 +40,8 @@ TOOL_GRACE = timedelta(seconds=30)  # for the ledger and the log, beyond the too
 BOOKKEEPING = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=10))
 BOOKKEEPING_TIME = timedelta(seconds=5)  # what a dead worker costs here
 
+JUDGING = timedelta(minutes=2)  # hooks may take their time; each has a limit of its own
+
 TITLE_RETRIES = RetryPolicy(maximum_attempts=2)
 TITLE_TIME = timedelta(seconds=60)
 
@@ -56,7 +58,8 @@ async def perform(request: StartRequest, work: Work, quiet: Quiet) -> Fact:
             return await workflow.execute_activity_method(
                 PolicySteps.judge_calls,
                 JudgeStep(generation_id=generation, turn=work.turn, call_ids=work.call_ids),
-                start_to_close_timeout=BOOKKEEPING_TIME,
+                start_to_close_timeout=JUDGING,
+                heartbeat_timeout=HEARTBEAT,
                 retry_policy=BOOKKEEPING,
                 summary=f"judge {len(work.call_ids)} call(s) of turn {work.turn}",
             )

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.engine import insert
 from adapters.database.tables import tool_calls, turns
-from domain.content import ToolCallPart, is_empty
+from domain.content import JsonObject, ToolCallPart, is_empty
 from domain.errors import NotFound
 from domain.ids import CallId, GenerationId
 from domain.ports import CallRecord, TurnRecord
@@ -59,6 +59,13 @@ async def dispatch(
         note = {"status": "running", "run": run, "attempt": attempt, "output": None, "is_error": None}
         await connection.execute(update(tool_calls).where(*this).values(note))
     return before
+
+
+async def save_arguments(
+    connection: AsyncConnection, generation: GenerationId, call: CallId, arguments: JsonObject
+) -> None:
+    line = (tool_calls.c.generation_id == generation, tool_calls.c.call_id == call, tool_calls.c.run == 0)
+    await connection.execute(update(tool_calls).where(*line).values(arguments=arguments))
 
 
 async def save_result(

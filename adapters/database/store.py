@@ -11,7 +11,7 @@ from adapters.database.engine import Database, insert
 from adapters.database.tables import NOT_ENDED, NOT_PAUSED, conversations, generations, steers
 from adapters.database.types import instant
 from domain.approval import Approval, Receipt
-from domain.content import ErrorInfo, Message, ToolStatus
+from domain.content import ErrorInfo, JsonObject, Message, ToolStatus
 from domain.events import ApprovalDecided, Outcome, Totals
 from domain.ids import ApprovalId, CallId, ConversationId, GenerationId, MessageId
 from domain.ports import CallRecord, StoredGeneration, TurnRecord
@@ -58,6 +58,10 @@ class DatabaseStore:
         """Raises NotFound if the ledger has no such call."""
         async with self._database.writing() as connection:
             return await ledger.dispatch(connection, generation, call, run, attempt)
+
+    async def save_arguments(self, generation: GenerationId, call: CallId, arguments: JsonObject) -> None:
+        async with self._database.writing() as connection:
+            await ledger.save_arguments(connection, generation, call, arguments)
 
     async def save_result(
         self,

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
+from adapters.conditions import compiled
+from adapters.hooks import load
 from adapters.tools import toolbox
 from agents import AGENTS
 from configuration import Configuration, Kind, read
 from configuration.sections import NOT_YET, Sections, keys_beside, parse_duration
 from domain.errors import ConfigurationError
-from domain.policy import ALL_DECISIONS, Expiry, Policy
+from domain.policy import ALL_DECISIONS, Expiry, Policy, Rule
 from domain.pricing import Price
 
 EXAMPLE = Path(__file__).parents[2] / "fermata.example.yaml"
@@ -81,6 +84,7 @@ def test_the_example_says_what_its_comments_promise() -> None:
         reason="{tool} changes the notes",
         allowed_decisions=ALL_DECISIONS,
         expiry=Expiry(after=timedelta(hours=24), then="end"),
+        of_agent=("allow", "reason"),
     )
     assert configuration.prices == {"local:llama3.2": Price(input_per_million=0, output_per_million=0)}
     local = configuration.providers()["local"]
@@ -93,7 +97,9 @@ def test_an_agent_overrides_the_endpoints_policy_list_by_list(configure: Configu
           a: {model: "demo:default", policy: {ask: [], mode: bypass, expiry: {then: deny}}}
         policy: {enabled: true, ask: ["*"], deny: [rm], expiry: {after: 2h}}
     """).agents(resolve)
-    assert agents["a"].spec.policy == Policy(enabled=True, mode="bypass", deny=("rm",), expiry=Expiry(then="deny"))
+    assert agents["a"].spec.policy == Policy(
+        enabled=True, mode="bypass", deny=("rm",), expiry=Expiry(then="deny"), of_agent=("mode", "ask", "expiry")
+    )
 
 
 def test_titles_come_from_their_own_model_where_one_is_named(configure: Configure) -> None:
@@ -262,23 +268,30 @@ def test_an_unknown_tool_is_refused_with_its_line(configure: Configure) -> None:
 
 @pytest.mark.parametrize("pattern", NOT_YET)
 def test_what_is_not_available_yet_is_refused_and_not_ignored(configure: Configure, pattern: str) -> None:
-    *above, last = pattern.replace("*", "a").split(".")
+    *above, last = pattern.split(".")
     assert last not in keys_beside((*above, last))
-    text = f"{last}: [something]"
-    for key in reversed(above):
-        text = f"{key}: {{{text}}}"
+    text = nested(f"{last}: [something]", above)
     with pytest.raises(ConfigurationError, match=rf"{last}: is not available in this version\. Remove it\."):
         configure(text)
 
 
 @pytest.mark.parametrize("pattern", NOT_YET)
 def test_what_is_not_available_yet_may_stand_there_empty(configure: Configure, pattern: str) -> None:
-    *above, last = pattern.replace("*", "a").split(".")
-    text = f"{last}: null"
-    for key in reversed(above):
-        text = f"model: demo:x, {text}" if key == "a" else text
-        text = f"{key}: {{{text}}}"
-    configure(text)
+    *above, last = pattern.split(".")
+    configure(nested(f"{last}: null", above))
+
+
+def nested(text: str, above: list[str]) -> str:
+    """The YAML in which `text` stands below these keys, where `*` is the id of an agent, or a place in a list."""
+    for parent, key in reversed(list(pairwise(["", *above]))):
+        match parent, key:
+            case "agents", "*":
+                text = f"a: {{model: demo:x, {text}}}"
+            case _, "*":
+                text = f"- {{tool: t, verdict: ask, {text}}}"
+            case _:
+                text = f"{key}: [{text.removeprefix('- ')}]" if text.startswith("- ") else f"{key}: {{{text}}}"
+    return text
 
 
 def test_what_has_no_effect_yet_is_accepted_and_told(configure: Configure) -> None:
@@ -301,3 +314,54 @@ def test_keys_are_in_no_representation(configure: Configure) -> None:
 def test_every_section_knows_its_keys() -> None:
     assert keys_beside(("agents",)) == list(Sections.model_fields)
     assert keys_beside(("agents", "policy", "policy", "expiry", "x")) == ["after", "then"]
+
+
+# Rules and hooks of the policy.
+def test_rules_and_hooks_come_from_the_endpoint_and_no_agent_changes_them(configure: Configure) -> None:
+    agents = configure("""
+        agents:
+          a: {model: "demo:default", policy: {mode: bypass}}
+        policy:
+          enabled: true
+          rules:
+            - {tool: pay, when: "arguments.amount > 100", verdict: deny, reason: "Too much."}
+            - {tool: pay, verdict: ask, allowed_decisions: [approve, reject], expiry: {after: 2h, then: deny}}
+          hooks: ["my_policy:check"]
+    """).agents(resolve)
+    policy = agents["a"].spec.policy
+    assert policy.rules == (
+        Rule(tool="pay", when="arguments.amount > 100", verdict="deny", reason="Too much."),
+        Rule(
+            tool="pay",
+            verdict="ask",
+            allowed_decisions=("approve", "reject"),
+            expiry=Expiry(after=timedelta(hours=2), then="deny"),
+        ),
+    )
+    assert policy.hooks == ("my_policy:check",)
+    with pytest.raises(ConfigurationError, match="rules"):
+        configure("agents: {a: {model: 'demo:x', policy: {rules: []}}}")
+
+
+def test_conditions_and_hooks_that_cannot_work_are_refused_all_at_once(configure: Configure, tmp_path: Path) -> None:
+    configuration = configure("""
+        policy:
+          rules:
+            - {tool: pay, when: "arguments.amount >", verdict: ask}
+            - {tool: pay, when: "argument.amount > 1", verdict: ask}
+            - {tool: pay, when: "arguments.to.all(x, x.endsWith('@example.org')) && user != 'bob'", verdict: allow}
+          hooks: ["no_such_module_of_test:check", "json:nothing", "json:loads", "nonsense"]
+    """)
+    with pytest.raises(ConfigurationError) as refused:
+        configuration.check_policy(compiled, load)
+    problems = str(refused.value).splitlines()
+    assert [problem.split(": ")[0] for problem in problems] == [
+        "f.yaml, line 4, policy.rules[0].when",
+        "f.yaml, line 5, policy.rules[1].when",
+        "f.yaml, line 7, policy.hooks[0]",
+        "f.yaml, line 7, policy.hooks[1]",
+        "f.yaml, line 7, policy.hooks[3]",
+    ]
+    assert "at character 19" in problems[0]
+    assert "'argument'; known are: agent, arguments, call_id" in problems[1]
+    assert "PYTHONPATH" in problems[2]

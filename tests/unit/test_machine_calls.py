@@ -78,6 +78,7 @@ def test_a_request_shows_what_the_decision_will_be_bound_to() -> None:
         "name": "book",
         "description": TOOL.description,
         "reason": "Costs money.",
+        "because": "a test",
         "allowed_decisions": ("approve", "reject"),
         "digest": SHOWN,
     }

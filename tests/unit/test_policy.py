@@ -11,20 +11,16 @@ from hypothesis import strategies as st
 from domain.policy import (
     ALL_DECISIONS,
     Expiry,
-    Judgement,
     Mode,
     Policy,
     PolicyOverride,
     PolicyTightening,
+    Rule,
     Verdict,
-    judge,
-    matches,
     override,
-    spellings,
     tighten,
 )
-
-STRICTNESS: dict[Verdict, int] = {"allow": 0, "ask": 1, "deny": 2}
+from domain.verdict import STRICTNESS, Judgement, Opinion, judge, matches, spellings
 
 
 def verdict(tool: str = "book", /, **rules: object) -> Verdict:
@@ -57,20 +53,96 @@ def test_a_judgement_says_which_rule_gave_it_and_why() -> None:
     policy = Policy(enabled=True, ask=("b*",), reason="{tool} costs money, {tool}!", allowed_decisions=("approve",))
     assert judge(policy, "book") == Judgement(
         verdict="ask",
-        because="ask list: b*",
+        because="ask list of the endpoint: b*",
         reason="book costs money, book!",
         allowed_decisions=("approve",),
+        expiry=Expiry(),
     )
     assert judge(Policy(enabled=True), "book") == Judgement(
-        verdict="ask", because="mode: default", reason=None, allowed_decisions=ALL_DECISIONS
+        verdict="ask",
+        because="mode of the endpoint: default",
+        reason=None,
+        allowed_decisions=ALL_DECISIONS,
+        expiry=Expiry(),
     )
 
 
 def test_where_nobody_can_be_asked_an_ask_is_a_deny_that_says_so() -> None:
     judgement = judge(Policy(enabled=True), "book", approvals_supported=False)
-    assert (judgement.verdict, judgement.because) == ("deny", "mode: default; nobody can be asked here")
+    assert (judgement.verdict, judgement.because) == ("deny", "mode of the endpoint: default; nobody can be asked here")
     assert judge(Policy(enabled=True, allow=("book",)), "book", approvals_supported=False).verdict == "allow"
     assert judge(Policy(), "book", approvals_supported=False).verdict == "allow"
+
+
+# Rules with conditions, and hooks.
+RULES = (
+    Rule(tool="pay", when="big", verdict="deny", reason="{tool} has a limit."),
+    Rule(tool="pay", when="odd", verdict="ask", allowed_decisions=("approve", "reject"), expiry=Expiry(then="deny")),
+    Rule(tool="p*", when="small", verdict="allow"),
+)
+
+
+@pytest.mark.parametrize(
+    ("holding", "expected", "because"),
+    [
+        ({"big", "odd", "small"}, "deny", "deny rule 1 of the endpoint: pay when big"),
+        ({"odd", "small"}, "ask", "ask rule 2 of the endpoint: pay when odd"),
+        ({"small"}, "allow", "allow rule 3 of the endpoint: p* when small"),
+        (set(), "ask", "mode of the endpoint: default"),
+    ],
+)
+def test_a_rule_counts_where_its_condition_holds_in_the_order_of_the_verdicts(
+    holding: set[str], expected: Verdict, because: str
+) -> None:
+    judgement = judge(Policy(enabled=True, rules=RULES), "pay", holds=holding.__contains__)
+    assert (judgement.verdict, judgement.because) == (expected, because)
+
+
+def test_what_a_rule_says_of_its_calls_stands_before_what_the_policy_says_of_all() -> None:
+    policy = Policy(enabled=True, rules=RULES, ask=("pay",), reason="Money.")
+    asked = judge(policy, "pay", holds={"odd"}.__contains__)
+    assert (asked.allowed_decisions, asked.expiry) == (("approve", "reject"), Expiry(then="deny"))
+    assert asked.reason == "Money."
+    assert judge(policy, "pay", holds={"big"}.__contains__).reason == "pay has a limit."
+    assert judge(policy, "play", holds=lambda _: False).verdict == "ask"
+
+
+def test_a_condition_that_cannot_be_told_makes_nothing_looser() -> None:
+    for rule in RULES:
+        policy = Policy(enabled=True, mode="bypass" if rule.verdict != "allow" else "default", rules=(rule,))
+        expected = "ask" if rule.verdict == "allow" else rule.verdict
+        assert judge(policy, "pay", holds=lambda _: None).verdict == judge(policy, "pay").verdict == expected
+
+
+@pytest.mark.parametrize("mode", get_args(Mode))
+@pytest.mark.parametrize("wanted", [None, *get_args(Verdict)])
+def test_of_policy_and_hook_the_stricter_counts(mode: Mode, wanted: Verdict | None) -> None:
+    policy = Policy(enabled=True, mode=mode)
+    alone = judge(policy, "book").verdict
+    together = judge(policy, "book", opinions=[Opinion(hook="mod:hook", verdict=wanted)]).verdict
+    assert STRICTNESS[together] == max(STRICTNESS[alone], STRICTNESS[wanted or "allow"])
+
+
+def test_a_hook_that_fails_has_somebody_asked_and_says_so() -> None:
+    broken = Opinion(hook="mod:hook", failure="KeyError")
+    asked = judge(Policy(enabled=True, mode="bypass"), "book", opinions=[broken])
+    assert (asked.verdict, asked.because) == ("ask", "hook mod:hook failed: KeyError")
+    assert judge(Policy(enabled=True, mode="dont_ask"), "book", opinions=[broken]).verdict == "deny"
+    assert (
+        judge(Policy(enabled=True, mode="bypass"), "b", opinions=[broken], approvals_supported=False).verdict == "deny"
+    )
+
+
+def test_hooks_narrow_the_decisions_and_never_to_none() -> None:
+    policy = Policy(enabled=True, allowed_decisions=("approve", "reject", "edit"))
+
+    def left(*hooks: tuple[str, ...]) -> tuple[str, ...]:
+        opinions = [Opinion.model_validate({"hook": "m:h", "allowed_decisions": hook}) for hook in hooks]
+        return judge(policy, "book", opinions=opinions).allowed_decisions
+
+    assert left(("approve", "reject", "respond"), ("reject", "edit")) == ("reject",)
+    assert left(("respond",)) == ("reject",)
+    assert left() == ("approve", "reject", "edit")
 
 
 # Globs.
@@ -146,8 +218,9 @@ def test_a_tool_of_ours_has_one_name() -> None:
 def test_an_agent_differs_where_it_says_so_and_never_switches_the_policy() -> None:
     endpoint = Policy(enabled=True, mode="dont_ask", deny=("x",), reason="No.")
     agent = PolicyOverride(mode="bypass", ask=("y",), deny=(), expiry=Expiry(then="deny"))
+    differences = ("mode", "ask", "deny", "expiry")
     assert override(endpoint, agent) == Policy(
-        enabled=True, mode="bypass", ask=("y",), reason="No.", expiry=Expiry(then="deny")
+        enabled=True, mode="bypass", ask=("y",), reason="No.", expiry=Expiry(then="deny"), of_agent=differences
     )
     assert override(endpoint, PolicyOverride()) == endpoint
     assert "enabled" not in PolicyOverride.model_fields

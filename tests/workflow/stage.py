@@ -24,8 +24,9 @@ from domain.content import Actor, Usage
 from domain.events import ApprovalRequested, Event, GenerationFinished, GenerationPaused
 from domain.facts import CallJudgement, CallMade, CallsJudged, ModelReplied, TitleMade, ToolReturned
 from domain.ids import CallId, ConversationId, GenerationId, MessageId, workflow_id
-from domain.policy import ALL_DECISIONS, Policy, judge
+from domain.policy import ALL_DECISIONS, Policy
 from domain.start import Carried, OnConflict, StartRequest, Submitted
+from domain.verdict import judge
 from workflows.registration import WORKFLOWS, runner
 
 USER = Actor(id="ada", name="Ada")

@@ -20,6 +20,7 @@ export function CallDecision({ call, choice, errors, single, busy, onChoose, onS
     <h4><${Icon} name="tool" /><span class="name">${call.name}</span></h4>
     ${call.description && html`<p class="faint">${call.description}</p>`}
     ${call.reason && html`<p>${call.reason}</p>`}
+    ${call.because && html`<p class="faint" data-testid="because">Asked because of: ${call.because}</p>`}
     ${decision !== "edit" && html`<${Arguments} value=${call.arguments ?? {}} />`}
     <div class="choices">
       ${kinds.map(

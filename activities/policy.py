@@ -1,0 +1,81 @@
+"""Asking the world for a verdict: conditions and hooks are evaluated here, and the pure judge puts them together."""
+
+from functools import partial
+
+from domain.approval import digest
+from domain.content import JsonObject
+from domain.facts import CallJudgement
+from domain.ids import CallId
+from domain.ports import Conditions, Hooks, Tools
+from domain.start import StartRequest
+from domain.verdict import Judgement, Opinion, facts_of, judge
+from domain.wording import NO_SUCH_TOOL
+
+
+class PolicyCourt:
+    """Needs the tools for their schemas, and what evaluates conditions and hooks."""
+
+    def __init__(self, tools: Tools, conditions: Conditions, hooks: Hooks) -> None:
+        self._tools, self._conditions, self._hooks = tools, conditions, hooks
+
+    async def judge_call(
+        self, request: StartRequest, call_id: CallId, name: str, arguments: JsonObject | str
+    ) -> tuple[CallJudgement, JsonObject | None]:
+        """The verdict, and the arguments with which a hook had the call go on, if one did."""
+        given, opinions = arguments, list[Opinion]()
+        invalid = self._invalid(request, name, arguments)
+        if invalid is None and isinstance(arguments, dict):
+            given, opinions = await self._heard(request, call_id, name, arguments)
+            invalid = self._invalid(request, name, given) if given != arguments else None
+        judgement = self._judge(request, call_id, name, given, opinions)
+        changed = given if isinstance(given, dict) and given != arguments else None
+        return (
+            CallJudgement(
+                call_id=call_id,
+                verdict=judgement.verdict,
+                because=judgement.because,
+                reason=judgement.reason,
+                allowed_decisions=judgement.allowed_decisions,
+                expiry=judgement.expiry,
+                digest=None if changed is None else digest(name, changed),
+                invalid=invalid,
+            ),
+            changed,
+        )
+
+    async def judge_edit(self, request: StartRequest, call_id: CallId, name: str, edited: JsonObject) -> Judgement:
+        """The verdict on arguments that a person wrote. Only a "deny" counts: what was approved runs as it stands."""
+        _, opinions = await self._heard(request, call_id, name, edited)
+        return self._judge(request, call_id, name, edited, opinions)
+
+    async def _heard(
+        self, request: StartRequest, call_id: CallId, name: str, arguments: JsonObject
+    ) -> tuple[JsonObject, list[Opinion]]:
+        """Each hook sees the arguments as the one before left them."""
+        opinions = list[Opinion]()
+        for hook in request.agent.policy.hooks if request.agent.policy.enabled else ():
+            opinion = await self._hooks.ask(hook, facts_of(request, call_id, name, arguments))
+            opinions.append(opinion)
+            arguments = arguments if opinion.arguments is None else opinion.arguments
+        return arguments, opinions
+
+    def _judge(
+        self,
+        request: StartRequest,
+        call_id: CallId,
+        name: str,
+        arguments: JsonObject | str,
+        opinions: list[Opinion],
+    ) -> Judgement:
+        facts = facts_of(request, call_id, name, arguments if isinstance(arguments, dict) else {})
+        return judge(
+            request.agent.policy,
+            name,
+            holds=partial(self._conditions.holds, call=facts),
+            opinions=opinions,
+            approvals_supported=request.approvals == "supported",
+        )
+
+    def _invalid(self, request: StartRequest, name: str, arguments: JsonObject | str) -> str | None:
+        tool = request.agent.tool(name)
+        return NO_SUCH_TOOL if tool is None else self._tools.invalid(tool, arguments)

@@ -1,0 +1,202 @@
+"""The verdict on one call: what the policy says, what hooks say, and which of it counts. Pure.
+
+Order: deny, ask, allow, then the mode; within each, rules before lists. Conditions and hooks are evaluated outside, and
+handed in: a condition that cannot be evaluated makes nothing looser.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from domain.content import JsonObject, Value
+from domain.ids import CallId, ConversationId
+from domain.policy import ALL_DECISIONS, DecisionKind, Expiry, Policy, Rule, Verdict
+from domain.start import StartRequest
+
+STRICTNESS: dict[Verdict, int] = {"allow": 0, "ask": 1, "deny": 2}
+MCP_MARKER = "_mcp_"
+
+Holds = Callable[[str], bool | None]
+"""Whether a condition holds for the call; None if that cannot be told."""
+
+
+class CallFacts(Value):
+    """What conditions and hooks are told of a call: its own facts, and whose call it is."""
+
+    name: str
+    arguments: JsonObject
+    call_id: CallId
+    agent: str
+    user: str
+    tenant: str
+    conversation_id: ConversationId
+
+
+def facts_of(request: StartRequest, call_id: CallId, name: str, arguments: JsonObject) -> CallFacts:
+    return CallFacts(
+        name=name,
+        arguments=arguments,
+        call_id=call_id,
+        agent=request.agent.id,
+        user=request.owner.id,
+        tenant=request.tenant,
+        conversation_id=request.conversation_id,
+    )
+
+
+class Opinion(Value):
+    """What a hook says of a call: a verdict no looser than the policy's, fewer decisions, a reason. None: no opinion.
+
+    `arguments`: with which the call goes on instead of its own.
+    """
+
+    hook: str
+    verdict: Verdict | None = None
+    reason: str | None = None
+    allowed_decisions: tuple[DecisionKind, ...] | None = None
+    arguments: JsonObject | None = None
+    failure: str | None = None  # what went wrong, if it could not be asked
+
+
+class Judgement(Value):
+    """A verdict with its why: which list, rule, mode or hook gave it, and the text for the human."""
+
+    verdict: Verdict
+    because: str
+    reason: str | None
+    allowed_decisions: tuple[DecisionKind, ...]
+    expiry: Expiry
+
+
+def judge(
+    policy: Policy,
+    tool: str,
+    *,
+    holds: Holds | None = None,
+    opinions: Sequence[Opinion] = (),
+    approvals_supported: bool = True,
+) -> Judgement:
+    """The verdict on a call of `tool`. Without `holds` no rule with a condition can be told to hold.
+
+    An entry point that cannot show an approval must never hang on one: there an "ask" becomes a "deny".
+    """
+    judgement = _by_policy(policy, tool, holds or _unknown)
+    for opinion in opinions:
+        judgement = _heed(judgement, opinion)
+    if judgement.verdict == "ask" and not approvals_supported:
+        update = {"verdict": "deny", "because": f"{judgement.because}; nobody can be asked here"}
+        return judgement.model_copy(update=update)
+    return judgement
+
+
+def _by_policy(policy: Policy, tool: str, holds: Holds) -> Judgement:
+    verdict, because, rule = _first_match(policy, tool, holds)
+    if verdict == "allow" and policy.enabled and (pattern := _matching(policy.ask_at_least, tool)) is not None:
+        verdict, because, rule = "ask", f"ask list of the request: {pattern}", None
+    reason = (rule.reason if rule else None) or policy.reason
+    return Judgement(
+        verdict=verdict,
+        because=because,
+        reason=reason.replace("{tool}", tool) if reason else None,
+        allowed_decisions=(rule.allowed_decisions if rule else None) or policy.allowed_decisions,
+        expiry=(rule.expiry if rule else None) or policy.expiry,
+    )
+
+
+def _first_match(policy: Policy, tool: str, holds: Holds) -> tuple[Verdict, str, Rule | None]:
+    if not policy.enabled:
+        return "allow", "approvals are off", None
+    lists: tuple[tuple[Verdict, tuple[str, ...]], ...] = (
+        ("deny", policy.deny),
+        ("ask", policy.ask),
+        ("allow", policy.allow),
+    )
+    for verdict, patterns in lists:
+        for number, rule in enumerate(policy.rules, 1):
+            if rule.verdict == verdict and (because := _applies(rule, tool, holds)) is not None:
+                return verdict, f"{verdict} rule {number} of the endpoint: {because}", rule
+        if (pattern := _matching(patterns, tool)) is not None:
+            return verdict, f"{verdict} list of {_layer(policy, verdict)}: {pattern}", None
+        if verdict == "deny" and (pattern := _matching(policy.deny_at_least, tool)) is not None:
+            return verdict, f"deny list of the request: {pattern}", None
+    by_mode: dict[str, Verdict] = {"bypass": "allow", "dont_ask": "deny", "default": "ask"}
+    return by_mode[policy.mode], f"mode of {_layer(policy, 'mode')}: {policy.mode}", None
+
+
+def _layer(policy: Policy, name: Literal["deny", "ask", "allow", "mode"]) -> str:
+    return "the agent" if name in policy.of_agent else "the endpoint"
+
+
+def _applies(rule: Rule, tool: str, holds: Holds) -> str | None:
+    """Why the rule counts for this call, if it does."""
+    if _matching((rule.tool,), tool) is None:
+        return None
+    if rule.when is None:
+        return rule.tool
+    match holds(rule.when):
+        case True:
+            return f"{rule.tool} when {rule.when}"
+        case None if rule.verdict != "allow":
+            return f"{rule.tool} when {rule.when} (which cannot be told of this call)"
+        case _:
+            return None
+
+
+def _unknown(condition: str) -> None:
+    return None
+
+
+def _heed(judgement: Judgement, opinion: Opinion) -> Judgement:
+    """The stricter of both; of two equals the first gives the why, and reasons of a hook are heard in any case."""
+    wanted = opinion.verdict or "allow"
+    because = f"hook {opinion.hook}"
+    if opinion.failure is not None:
+        wanted, because = "ask", f"hook {opinion.hook} failed: {opinion.failure}"
+    stricter = STRICTNESS[wanted] > STRICTNESS[judgement.verdict]
+    allowed = ALL_DECISIONS if opinion.allowed_decisions is None else opinion.allowed_decisions
+    return judgement.model_copy(
+        update={
+            "verdict": wanted if stricter else judgement.verdict,
+            "because": because if stricter else judgement.because,
+            "reason": opinion.reason or judgement.reason,
+            # What is left may be nothing: then the call can still be refused.
+            "allowed_decisions": tuple(d for d in judgement.allowed_decisions if d in allowed) or ("reject",),
+        }
+    )
+
+
+def _matching(patterns: Sequence[str], tool: str) -> str | None:
+    """The first pattern that covers a spelling of the tool's name."""
+    names = spellings(tool)
+    return next((pattern for pattern in patterns if any(matches(pattern, name) for name in names)), None)
+
+
+def spellings(tool: str) -> Sequence[str]:
+    """Every name under which a list may speak of a tool; an MCP tool (`tool_mcp_server`) has four.
+
+    A deny that fails to match would fail open, so each spelling is tried, and where the marker stands more than once
+    each place is taken for the border between tool and server.
+    """
+    names = [tool]
+    at = tool.find(MCP_MARKER)
+    while at >= 0:
+        name, server = tool[:at], tool[at + len(MCP_MARKER) :]
+        names += (name, f"{server}:{name}", f"mcp:{server}:{name}")
+        at = tool.find(MCP_MARKER, at + 1)
+    return names
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether the glob covers the whole name. Only `*` is special; case counts. Linear in the length of the name."""
+    head, *rest = pattern.split("*")
+    if not rest:
+        return pattern == name
+    *middle, tail = rest
+    if not name.startswith(head) or not name.endswith(tail) or len(name) < len(head) + len(tail):
+        return False
+    position, end = len(head), len(name) - len(tail)
+    for piece in middle:
+        found = name.find(piece, position, end)
+        if found < 0:
+            return False
+        position = found + len(piece)
+    return True
