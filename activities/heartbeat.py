@@ -34,9 +34,8 @@ async def supervised(
         await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
-        for each in ending:
-            if each.done():
-                each.result()
+        if ending and ending[0].done():
+            ending[0].result()
         raise ApplicationError(
             "The worker shuts down; another one goes on.",
             type="WorkerLeaves",

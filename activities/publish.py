@@ -14,8 +14,8 @@ PENDING_CHARS: Final = 1_000_000  # what an answer may gather in memory while th
 
 
 class Publisher:
-    """One writer of one generation. What stopped it (StaleWriter, mostly) is raised at the next publish or flush, and by
-    `stopped` at once.
+    """One writer of one generation. What stopped it (StaleWriter, mostly) is raised at the next publish or flush, and
+    at once by `stopped`.
 
     Leaving its context drops what was not flushed: then the attempt has failed, and the next one voids it.
     """

@@ -72,13 +72,17 @@ class Battered:
 
     async def worker_of(self, answer: Answer) -> str:
         """The worker that calls the model for this answer now."""
+        pid = await self.caller_of(answer)
+        return next(name for name in ("worker-1", "worker-2") if self.stack.pid(name) == pid)
+
+    async def caller_of(self, answer: Answer) -> int:
+        """Its number, for workers that the test runs itself."""
         port = int(self.stack.url.rsplit(":", 1)[1])
         client = await Client.connect(f"127.0.0.1:{port + TEMPORAL}")
         job = client.get_workflow_handle(workflow_id("default", "local", ConversationId(answer.conversation)))
         steps = (await job.describe()).raw_description.pending_activities
         step = next(step for step in steps if step.activity_type.name == "call_model")  # and not its title
-        pid = int(step.last_worker_identity.partition("@")[0])
-        return next(name for name in ("worker-1", "worker-2") if self.stack.pid(name) == pid)
+        return int(step.last_worker_identity.partition("@")[0])
 
     async def listen(self) -> None:
         """Take in what the supervisor says of lives and deaths."""

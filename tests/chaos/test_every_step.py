@@ -1,8 +1,6 @@
 """A worker dies exactly before and exactly after each step of an answer, not only where chance would have it."""
 
 import asyncio
-import os
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,9 +9,10 @@ from pathlib import Path
 from random import Random
 
 from tests.chaos.answer import Answer, Observation
-from tests.chaos.battered import CONFIG, battered
+from tests.chaos.battered import battered
+from tests.chaos.lone_worker import lone_worker
 from tests.chaos.verdict import judge, told
-from tests.stack import ROOT, Stack
+from tests.stack import Stack
 
 ORDER = 'use look_up {"item": "tea"}\nuse charge {"item": "tea"}'
 LIVES = 3
@@ -82,30 +81,10 @@ async def stopped_or_over(mortal: Mortal, answer: Answer) -> None:
 @asynccontextmanager
 async def worker(stack: Stack, life: str) -> AsyncIterator[Mortal]:
     """One worker for a stack that has none; leaving it is its death."""
-    port = int(stack.url.rsplit(":", 1)[1])
-    log = (stack.data_dir / "logs" / f"worker-{life}.log").open("ab")
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.chaos.mortal_worker", life),
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "FERMATA_ENV": "development",
-            "FERMATA_CONFIG": str(CONFIG),
-            "FERMATA_DATA_DIR": str(stack.data_dir),
-            "DATABASE_URL": f"sqlite+aiosqlite:///{stack.data_dir / 'fermata.db'}",
-            "REDIS_URL": f"redis://127.0.0.1:{port + 3}/0",
-            "TEMPORAL_ADDRESS": f"127.0.0.1:{port + 1}",
-        },
-        stdout=asyncio.subprocess.PIPE,
-        stderr=log,
-    )
-    mortal = Mortal(process)
-    listening = asyncio.create_task(mortal.listen())
-    try:
-        yield mortal
-    finally:
-        listening.cancel()
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        log.close()
+    async with lone_worker(stack, f"worker-{life}", "tests.chaos.mortal_worker", life) as process:
+        mortal = Mortal(process)
+        listening = asyncio.create_task(mortal.listen())
+        try:
+            yield mortal
+        finally:
+            listening.cancel()

@@ -36,7 +36,8 @@ class Away:
 @pytest.fixture(scope="module")
 async def away(free_ports: Callable[[int], int], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Away]:
     directory = tmp_path_factory.mktemp("valkey")
-    port, entrance = free_ports(1), free_ports(1)
+    port = free_ports(2)
+    entrance = port + 1
     argv = valkey.server_argv(valkey.find_binary(), port, directory)
     url = f"redis://{HOST}:{entrance}/0"
     async with (
@@ -107,11 +108,10 @@ async def test_what_was_said_decided_and_started_meanwhile_is_all_there_afterwar
         async with asyncio.timeout(SOON):
             await going_on.until(lambda frame: frame.at > healed)
     for answer in observation.answers:
-        await judge(away.stack.stack, answer)
+        # A log that cannot begin looks lost to its readers once there is room again: they may begin it from the record.
+        await judge(away.stack.stack, answer, torn=harm is full and answer is started)
         assert answer.outcome == "completed"
-        assert [frame.data["attempt"] for frame in answer.frames if frame.type == "turn.started"] == [1] * turns(
-            answer
-        )  # none anew
+        assert attempts(answer) <= {1}
     assert [told(answer) for answer in (going_on, ending, started)] == [[text(words)], [text(40)], [text(5)]]
 
 
@@ -127,8 +127,8 @@ def speaks(frame: Frame) -> bool:
     return frame.type == "text.delta"
 
 
-def turns(answer: Answer) -> int:
-    return len({frame.data["turn"] for frame in answer.frames if frame.type == "turn.started"})
+def attempts(answer: Answer) -> set[int]:
+    return {frame.data["attempt"] for frame in answer.frames if frame.type == "turn.started"}
 
 
 def text(words: int) -> str:

@@ -148,3 +148,13 @@ async def test_leaving_ends_everything_that_still_runs(log: RedisLog, redis: Red
         await redis.client_unpause()
     await log.append(generation, OUTBOX, 2, [text("alive")])
     assert asyncio.all_tasks() <= before | {asyncio.current_task()}
+
+
+async def test_a_refusal_is_known_although_nothing_more_is_said(log: RedisLog, generation: GenerationId) -> None:
+    await log.append(generation, OUTBOX, 1, [started(generation)])
+    await log.append(generation, Writer(name="model", epoch=2), 1, [turn(attempt=2)])
+    async with Publisher(log, generation, MODEL) as publisher:
+        publisher.publish(turn())
+        with pytest.raises(StaleWriter):
+            async with asyncio.timeout(5):
+                await publisher.stopped()
