@@ -38,8 +38,12 @@ def ring_channel(generation: GenerationId) -> bytes:
 
 
 def restart_number() -> int:
-    """Where the numbers of a lost log go on: beyond any that was given, so that old cursors are known to be too old."""
-    return time_ns() // 1_000_000
+    """Where the numbers of a lost log go on: beyond any that was given, so that old cursors are known to be too old.
+
+    A log that is lost again has been counting up from here, so the clock must count faster than one generation writes:
+    in steps of 10 µs. That still has 15 digits, which JavaScript and Lua keep exact and the API takes as a cursor.
+    """
+    return time_ns() // 10_000
 
 
 async def last_numbers(client: Redis, generations: Sequence[GenerationId]) -> list[int]:
@@ -106,7 +110,7 @@ class Kept:
         return Page(
             after=after,
             numbers=[int(entry_id.split(b"-")[0]) for entry_id, _ in entries],
-            frames=[fields[b"f"] for _, fields in entries],
+            frames=[frame for _, (_, frame) in entries],
             seq=None if seq is None else int(seq),
             sealed=sealed is not None,
         )
@@ -161,8 +165,11 @@ class Kept:
         Without a log the numbers go on from the clock, as they do for a writer that finds it lost.
         """
         page = await self.page(0)
+        if page.numbers and page.follows:
+            return  # it was not lost: it had not begun, and has by now
         if page.seq is not None and page.sealed:
             cursor = page.seq - 1  # the view is complete; what is left to read is the end
         else:
             cursor = page.numbers[0] - 1 if page.numbers else page.seq or restart_number()
-        await self.save(view.model_copy(update={"cursor": cursor}), begin=True)
+        # Only a log that was not there: one that is lost while this runs may not begin again with numbers it has used.
+        await self.save(view.model_copy(update={"cursor": cursor}), begin=page.seq is None)

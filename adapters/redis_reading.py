@@ -83,6 +83,7 @@ class Reading:
         self.interrupted = False
         self._kept, self._bound, self._patience, self._mend, self._close = kept, bound, patience, mend, close
         self._counts = counts
+        self._begun = False  # there was a log, the last time it was read
         self._missed: Page | None = None  # the read that showed a gap, until the reader was told
         self._behind = True  # the Stream has what the queue has not
         self._ended = False
@@ -118,11 +119,11 @@ class Reading:
         try:
             while not self._ended and not self.interrupted:
                 try:
-                    if self._behind or self.cursor is None:
+                    if self._behind or self.cursor is None or not self._begun:
                         async for chunk in self._catch_up():
                             yield chunk
-                        if self.cursor is None:
-                            await self._wait_for_snapshot()
+                        if self.cursor is None or not self._begun:
+                            await self._wait_for_beginning()
                     else:
                         await self._rung.wait()
                         if frames := self._take(self.cursor):
@@ -154,12 +155,14 @@ class Reading:
                 if snapshot is None:
                     return
                 page = await self._kept.page(snapshot.cursor)
+                self._begun = page.seq is not None
                 if not page.follows:  # torn, and not mended yet
                     return
                 head = self._gap(snapshot) + snapshot.frame
                 self._counts.snapshots += 1
             else:
                 page = await self._kept.page(self.cursor)
+                self._begun = page.seq is not None
                 if not page.follows:
                     self._missed, self.cursor = page, None
                     continue
@@ -182,8 +185,11 @@ class Reading:
         self._counts.gaps += 1
         return gap_frame(missed.after, missed.numbers[0] if missed.numbers else snapshot.cursor + 1)
 
-    async def _wait_for_snapshot(self) -> None:
-        """Wait for the first event of a log that has not begun, or for a writer to mend a torn one; then do it here."""
+    async def _wait_for_beginning(self) -> None:
+        """Wait for the first event of a log that has not begun, or for a writer to mend a torn one; then do it here.
+
+        One that is not there may be either, also to a reader from the start on: only the record can tell.
+        """
         now = asyncio.get_running_loop().time()
         if self._deadline is None:
             torn = self._missed is not None or await self._kept.standing() is not None

@@ -13,7 +13,10 @@ if not seq and begin then
   redis.call('HSET', meta, 'seq', cursor, 'torn', 1)
   seq = cursor
 end
-if not seq or cursor > seq then return end -- of a log that has expired or was lost: nobody could read on from it
+-- Of a log that has expired, or was lost and perhaps begun anew: nobody could read on from it.
+if not seq or cursor > seq then return end
+local follows = string.format('%d-0', cursor + 1)
+if cursor < seq and #redis.call('XRANGE', log, follows, follows) == 0 then return end
 if sealed and cursor == seq then return end -- whoever joins after the end still gets the terminal event itself
 
 local older = tonumber(redis.call('HGET', snapshot, 'cursor'))

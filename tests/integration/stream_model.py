@@ -1,39 +1,23 @@
-"""The model of a stream: what the log took, what the record knows, and what a client may then be shown."""
+"""The model of a stream: what the log took, and whether what a client is shown can be true."""
 
 import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from adapters.redis_log import RedisLog
 from adapters.redis_reading import Reading
-from domain.advance import begin
-from domain.compose import rebuild
-from domain.content import Message, TextPart
-from domain.events import (
-    Event,
-    GenerationFinished,
-    GenerationStarted,
-    TitleUpdated,
-    TurnStarted,
-    UsageUpdated,
-    frame,
-    is_terminal,
-)
-from domain.ids import GenerationId
-from domain.ports import StoredGeneration, TurnRecord, Writer
-from domain.start import StartRequest
+from domain.errors import LogExpired
+from domain.events import Event, GenerationFinished, TurnCompleted, TurnStarted, frame, is_terminal
 from domain.view import View, fold
-from tests.builders import NOW, a_request
 
 
 @dataclass
 class Truth:
-    """Everything the log took, by its number, whether it still has it or not; and the view after each event."""
+    """Everything the log took, by number, whether it still has it or not; and the view after each event."""
 
     events: dict[int, Event] = field(default_factory=dict)
     views: dict[int, View] = field(default_factory=dict)
-    kept_from: int = 1  # the first number that a reader can rely on
+    kept_from: int = 1  # who has seen less than what comes before this may be told of a gap
     losses: int = 0
     lost: bool = False  # and nothing was written since
 
@@ -48,7 +32,7 @@ class Truth:
     def take(self, batch: Sequence[Event], last: int) -> None:
         first = last - len(batch) + 1
         if self.lost:
-            assert first > self.last + 1, "a number was given twice, or cannot be told from one that was"
+            assert first > self.last + 1, "a lost log goes on where no old cursor can be taken for a new one"
         else:
             assert first == self.last + 1, "numbers are dense"
         self.lost = False
@@ -60,103 +44,42 @@ class Truth:
     def lose(self) -> None:
         self.losses, self.lost, self.kept_from = self.losses + 1, True, self.last + 2
 
+    def compare(self, kept: Sequence[tuple[int, Event]]) -> None:
+        """This is in the log now."""
+        taken = [] if self.lost else list(self.events.items())
+        assert list(kept) == taken[len(taken) - len(kept) :], "only the oldest may go"
+        self.kept_from = max([self.kept_from, *(seq for seq, _ in kept[:1])])
+
     def frame(self, seq: int) -> bytes:
         return b"id: %d\n" % seq + frame(self.events[seq])
 
 
-class WitnessedLog:
-    """The log, with the truth told of whatever it takes."""
-
-    def __init__(self, log: RedisLog, truth: Truth) -> None:
-        self._log, self._truth = log, truth
-        self.view, self.save_snapshot, self.events_after = log.view, log.save_snapshot, log.events_after
-
-    async def append(
-        self, generation: GenerationId, writer: Writer, position: int, events: Sequence[Event], *, seal: bool = False
-    ) -> int:
-        last = await self._log.append(generation, writer, position, events, seal=seal)
-        self._truth.take(events, last)
-        return last
-
-
-@dataclass
-class Record:
-    """What the database has of the generation: all that the outbox says before it says it, and whole replies."""
-
-    generation: GenerationId
-    turns: list[TurnRecord] = field(default_factory=list)
-    title: str | None = None
-    started: bool = False
-    end: GenerationFinished | None = None
-
-    @property
-    def request(self) -> StartRequest:
-        return a_request().model_copy(update={"generation_id": self.generation})
-
-    @property
-    def question(self) -> Message:
-        asked = (TextPart(text="Oslo?"),)
-        return Message(id=self.request.user_message_id, parent_id=None, role="user", parts=asked, created_at=NOW)
-
-    @property
-    def opening(self) -> Event:
-        _, (started,) = begin(self.request, NOW)
-        return started.model_copy(update={"user_message": self.question})
-
-    def keep(self, event: Event) -> None:
-        match event:
-            case GenerationStarted():
-                self.started = True
-            case TitleUpdated(title=title):
-                self.title = title
-            case GenerationFinished():
-                self.end = event
-            case _:
-                pass
-
-    async def rebuild(self) -> View | None:
-        if not self.started:
-            return None
-        end = self.end
-        return rebuild(
-            StoredGeneration(
-                request=self.request,
-                status=end.outcome if end else "running",
-                text="Oslo?",
-                started_at=NOW,
-                finished_at=end.finished_at if end else None,
-            ),
-            turns=self.turns,
-            calls=(),
-            steers=(),
-            pending=(),
-            decided=(),
-            user_message=self.question,
-            response=end.message if end else None,
-            title=self.title,
-        )
-
-
 class Client:
-    """Follows a stream as a browser does, with its cursor and its view; `judge` says whether what came was right.
+    """Follows a stream as a browser does, with its cursor and its view. `judge` tells whether what came was right.
 
-    `pure` is false from a snapshot of the record, which lacks what had been said of the current turn, until the next
-    event that says it all again.
+    Who is shown a snapshot of the record instead of the log's lacks what had been said of the current turn. From the
+    next event on that says all of it again, its view must be the true one like everyone's.
     """
 
     def __init__(self, truth: Truth, cursor: int | None) -> None:
-        self.cursor = cursor
+        """With a cursor it has the view that belongs to it: it has been here before."""
+        self.cursor, self.ended = cursor, False
         self.view = None if cursor is None else truth.views.get(cursor)
-        self.ended = False
         self.reading: Reading | None = None
-        self.goes_on = asyncio.Event()
-        self.goes_on.set()
-        self._truth, self._pure, self._gap = truth, True, False
+        self.ring: int | None = None  # where it reads, or read last
+        self.seen = cursor or 0  # in what came, judged or not
+        self.takes = asyncio.Event()
+        self.takes.set()
+        self._truth, self._whole, self._gap = truth, True, False
         self._came: list[bytes] = []
+        self._more = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def follow(self, reading: Reading) -> None:
-        self.reading = reading
+    def __repr__(self) -> str:
+        return f"<client at {self.cursor}>"
+
+    def follow(self, reading: Reading, ring: int) -> None:
+        self.reading, self.ring = reading, ring
         self._task = asyncio.create_task(self._read(reading))
 
     async def hang_up(self) -> None:
@@ -164,65 +87,73 @@ class Client:
             self._task.cancel()
             await asyncio.wait({self._task})
             self.reading.close()
-            self.judge()
             self.reading = None
 
-    async def until_end(self) -> None:
+    async def until_seen(self, number: int) -> None:
+        while self.seen < number:
+            self._more.clear()
+            await self._more.wait()
+
+    async def until_over(self) -> None:
+        """Wait until there comes no more: it has ended by itself, or it was cut."""
         assert self._task is not None
-        await self._task
+        await asyncio.wait({self._task})
         self.judge()
-        assert self.ended, "a stream ends with the terminal event only"
+        assert self.ended or self.reading is None, "a stream ends with the terminal event only"
+        self.reading = None
 
     async def _read(self, reading: Reading) -> None:
-        async for chunk in reading:
-            assert chunk.endswith(b"\n\n")
-            self._came += [received + b"\n\n" for received in chunk.split(b"\n\n")[:-1]]
-            await self.goes_on.wait()
+        try:
+            async for chunk in reading:
+                assert chunk.endswith(b"\n\n")
+                self._came += [received + b"\n\n" for received in chunk.split(b"\n\n")[:-1]]
+                self.seen = int(self._came[-1].split(b"\n")[0].removeprefix(b"id: "))
+                self._more.set()
+                await self.takes.wait()
+        except LogExpired:  # the log was lost, the end is recorded already, and not logged yet: to be asked for again
+            assert self._truth.losses
+            self.reading = None
 
     def judge(self) -> None:
-        came, self._came = self._came, []
-        if came and self._task is not None and self._task.done() and not self._task.cancelled():
+        if self._task is not None and self._task.done() and not self._task.cancelled():
             self._task.result()
+        came, self._came = self._came, []
         for received in came:
-            self._take(received)
+            assert not self.ended, "nothing follows the terminal event"
+            said = json.loads(received[received.index(b"data: ") + 6 :])
+            match said["type"]:
+                case "gap":
+                    self._judge_gap(said["requested"], said["first_kept"])
+                case "snapshot":
+                    assert received.startswith(b"id: %d\n" % said["cursor"])
+                    self._judge_snapshot(said["cursor"], View.model_validate(said["view"]))
+                case _:
+                    self._judge_event(received)
 
-    def _take(self, received: bytes) -> None:
-        assert not self.ended, "nothing follows the terminal event"
-        lines = received.split(b"\n")
-        said = json.loads(received[received.index(b"data: ") + 6 :])
-        match said["type"]:
-            case "gap":
-                assert self.cursor is not None
-                assert said["requested"] == self.cursor < said["first_kept"] - 1
-                assert self.cursor + 1 < self._truth.kept_from, "a gap is told only to whom something is missing"
-                self._gap = True
-            case "snapshot":
-                assert self._gap or self.cursor is None, "a snapshot comes first, or after a gap"
-                assert self.cursor is None or said["cursor"] > self.cursor
-                self.cursor, self._gap = int(said["cursor"]), False
-                assert lines[0] == b"id: %d" % self.cursor
-                self.view = View.model_validate(said["view"])
-                self.view = self.view.model_copy(update={"cursor": self.cursor})
-                self._pure = self.view == self._truth.views.get(self.cursor)
-                assert self._pure or self._truth.losses, "a snapshot is the fold of what had been said"
-            case _:
-                self._take_event(received)
+    def _judge_gap(self, requested: int, first_kept: int) -> None:
+        assert requested == self.cursor
+        assert requested < first_kept - 1
+        assert requested + 1 < self._truth.kept_from, "only who lacks something is told so"
+        self._gap = True
 
-    def _take_event(self, received: bytes) -> None:
+    def _judge_snapshot(self, cursor: int, view: View) -> None:
+        assert self.cursor is None or (self._gap and cursor > self.cursor), "it comes first, or after a gap"
+        assert view.cursor == cursor
+        self.cursor, self.view, self._gap = cursor, view, False
+        self._whole = view == self._truth.views.get(cursor)
+        assert self._whole or self._truth.losses, "a snapshot is the fold of all that was written"
+
+    def _judge_event(self, received: bytes) -> None:
         assert self.cursor is not None
         assert not self._gap
         self.cursor += 1
-        assert received == self._truth.frame(self.cursor), "the same bytes for everyone, in order, none missing"
-        event = self._truth.events[self.cursor]
+        assert received == self._truth.frame(self.cursor), "the same bytes for everyone; none missing, none twice"
+        event, truth = self._truth.events[self.cursor], self._truth.views[self.cursor]
         self.view = fold(self.view, [(self.cursor, event)])
-        truth = self._truth.views[self.cursor]
         self.ended = is_terminal(event)
-        if isinstance(event, TurnStarted | UsageUpdated | GenerationFinished):
-            assert self.view is not None
-            assert (self.view.message, self.view.turn, self.view.turn_offset) == (
-                truth.message,
-                truth.turn,
-                truth.turn_offset,
-            )
-            self._pure |= self.view == truth
-        assert self.view == truth or not self._pure
+        assert self.view is not None
+        if isinstance(event, TurnStarted | TurnCompleted | GenerationFinished) and self.view.turn <= truth.turn:
+            assert self.view.message == truth.message
+            assert (self.view.turn, self.view.turn_offset) == (truth.turn, truth.turn_offset)
+            self._whole |= self.view == truth
+        assert self.view == truth or not self._whole, "a view is the fold of all that was written"

@@ -1,446 +1,352 @@
 """Join, resume and live are one algorithm: whatever happens to it, a client's view is the fold of what was written.
 
-A model of the stream, driven by hypothesis against a real Valkey: a step writes, breaks or reads something, and after
-each of them every client is judged by what the log took.
+Hypothesis draws the steps of a life, which are taken against a real Valkey: each writes, breaks or reads something, and
+after each the log and all clients are judged by what the log took. Two rings stand for two API processes. The patient
+one never looks without being rung; the quick one does so after a short silence, and has room for little.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    Bundle,
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    multiple,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
 from redis.asyncio import Redis
 
 from activities.announce import OUTBOX
-from activities.publish import Publisher
-from adapters.redis_kept import SNAPSHOT_SCRIPT, ring_channel
+from adapters.redis_kept import log_key, meta_key, ring_channel, snapshot_key
 from adapters.redis_log import RedisLog
 from adapters.redis_ring import Ring
 from domain.errors import CursorAhead, StaleWriter
-from domain.events import (
-    CallUsage,
-    Event,
-    GenerationFinished,
-    ReasoningDelta,
-    TextDelta,
-    TitleUpdated,
-    Totals,
-    TurnCompleted,
-    TurnStarted,
-    UsageUpdated,
-)
+from domain.events import TitleUpdated
 from domain.ids import GenerationId
-from domain.ports import TurnRecord, Writer
-from domain.pricing import add_costs
+from domain.ports import Writer
 from domain.view import View
-from tests.builders import NOW, USAGE
 from tests.integration.conftest import RETENTION
-from tests.integration.stream_model import Client, Record, Truth, WitnessedLog
+from tests.integration.stream_model import Client, Truth
+from tests.integration.stream_writers import Record, WitnessedLog, Writers
 from tests.integration.wire import Wire
 
-PATIENT, QUICK = 0, 1  # two API processes: one only listens, one also looks after a silence
+PATIENT, QUICK = 0, 1
 SILENCE = (timedelta(hours=1), timedelta(milliseconds=25))
-BOUND = (1_000_000, 300)
-DEADLINE = 5.0
-SNAPSHOT_EVERY = 6
-EPOCHS_PER_TURN = 100
+ROOM = (1_000_000, 300)
+DEADLINE = 2.0
+MOST_CLIENTS = 6
 
-Deaf = frozenset[int]
+Deaf = frozenset[int]  # the rings that hear nothing of a step
+NOBODY: Deaf = frozenset()
 
 
 @dataclass
 class World:
-    """What all examples share: a Redis, a worker's log, and two API processes, each on a wire of its own."""
+    """What all lives share: Redis, a worker's way to it, and two API processes, each behind a wire of its own."""
 
     redis: Redis
     log: RedisLog
-    wires: list[Wire]
-    rings: list[Ring]
-    generations: dict[GenerationId, Record]
+    records: dict[GenerationId, Record] = field(default_factory=dict)
+    wires: list[Wire] = field(default_factory=list)
+    rings: list[Ring] = field(default_factory=list)
 
-    @classmethod
-    @asynccontextmanager
-    async def made(cls, url: str) -> AsyncIterator["World"]:
-        generations: dict[GenerationId, Record] = {}
-
-        async def rebuild(generation: GenerationId) -> View | None:
-            return await generations[generation].rebuild()
-
-        async with AsyncExitStack() as stack:
-            redis = await stack.enter_async_context(Redis.from_url(url))
-            log = RedisLog(url, retention=RETENTION)
-            stack.push_async_callback(log.aclose)
-            wires = [await stack.enter_async_context(Wire(url).strung()) for _ in SILENCE]
-            rings = [
-                await stack.enter_async_context(Ring(wire.url, rebuild=rebuild, silence=silence, bound=bound))
-                for wire, silence, bound in zip(wires, SILENCE, BOUND, strict=True)
-            ]
-            yield cls(redis, log, wires, rings, generations)
+    async def rebuild(self, generation: GenerationId) -> View | None:
+        return await self.records[generation].view()
 
 
-class Stream(RuleBasedStateMachine):
-    """One generation, its writers and its readers."""
+@pytest.fixture(scope="module")
+async def world(valkey_url: str) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        log = RedisLog(valkey_url, retention=RETENTION)
+        stack.push_async_callback(log.aclose)
+        world = World(await stack.enter_async_context(Redis.from_url(valkey_url)), log)
+        for silence, room in zip(SILENCE, ROOM, strict=True):
+            wire = await stack.enter_async_context(Wire(valkey_url).strung())
+            ring = Ring(wire.url, rebuild=world.rebuild, silence=silence, bound=room)
+            world.wires.append(wire)
+            world.rings.append(await stack.enter_async_context(ring))
+        yield world
 
-    runner: ClassVar[asyncio.Runner]
-    world: ClassVar[World]
-    clients = Bundle("clients")
-    deaf = st.sampled_from([frozenset[int](), frozenset({PATIENT}), frozenset({QUICK}), frozenset({PATIENT, QUICK})])
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.generation = GenerationId(f"gen_{uuid4().hex}")
-        self.truth, self.record = Truth(), Record(self.generation)
-        self.world.generations[self.generation] = self.record
-        self.log = WitnessedLog(self.world.log, self.truth)
-        self.keys = [f"fermata:{{{self.generation}}}:{name}" for name in ("log", "meta", "snapshot")]
-        self.outbox: list[Event] = []
-        self.position = 0
-        self.model: Publisher | None = None
-        self.speaking = False
-        self.fenced = False
-        self.attempt = TurnStarted(turn=0, attempt=0)
-        self.part = 0
-        self.zombies: list[Publisher] = []
-        self.batches: list[bytes] = []
-        self.everyone: list[Client] = []
-        self.sealed = False
-        self.broken = False
+class Life:
+    """One generation from before its start to after its end. What cannot happen now is left out."""
 
-    def do(self, step: Coroutine[Any, Any, None], deaf: Deaf = frozenset()) -> None:
-        async def bounded() -> None:
-            async with asyncio.timeout(DEADLINE):
-                for number in deaf:
-                    self.world.wires[number].deaf = True
-                await step
-                channel = ring_channel(self.generation)
-                for wire in self.world.wires:
-                    if self.truth.last and not self.truth.lost:
-                        await wire.until_rung(channel, self.truth.last)
-                    wire.deaf = False
-
-        try:
-            self.runner.run(bounded())
-            for client in self.everyone:
-                client.judge()
-        except BaseException:
-            self.broken = True
-            raise
+    def __init__(self, world: World, bound: int = 20_000) -> None:
+        self.world, self.generation = world, GenerationId(f"gen_{uuid4().hex}")
+        self.truth = Truth()
+        self.writers = Writers(self.generation, WitnessedLog(world.log, world.redis, self.truth, bound), self.truth)
+        world.records[self.generation] = self.writers.record
+        self.clients: list[Client] = []
 
     # Writing.
-    @precondition(lambda self: not self.record.started)
-    @rule(deaf=deaf)
-    def start(self, deaf: Deaf) -> None:
-        self.outbox.append(self.record.opening)
-        self.do(self._announce(), deaf)
+    async def start(self) -> None:
+        if not self.writers.started:
+            await self.writers.start()
 
-    @precondition(lambda self: self.record.started and not self.outbox and not self.sealed)
-    @rule(deaf=deaf)
-    def call_model(self, deaf: Deaf) -> None:
-        """The next turn, or another attempt of this one, whose predecessor lives on."""
-        now = self.attempt
-        if self.speaking and self.model is not None:
-            self.zombies.append(self.model)
-            self.attempt = TurnStarted(turn=now.turn, attempt=now.attempt + 1)
-        else:
-            self.attempt = TurnStarted(turn=now.turn + 1, attempt=1)
-        self.do(self._call(), deaf)
+    async def say(self, words: Sequence[str], anew: bool = False) -> None:
+        if self.live:
+            await self.writers.say(words, anew=anew)
 
-    async def _call(self) -> None:
-        writer = Writer(name="model", epoch=self.attempt.turn * EPOCHS_PER_TURN + self.attempt.attempt)
-        self.model = Publisher(self.log, self.generation, writer, snapshot_every=SNAPSHOT_EVERY)
-        self.speaking, self.part = True, 0
-        self.model.publish(self.attempt)
-        await self.model.flush()
-        self.fenced = True
+    async def say_while_a_title_comes(self, words: Sequence[str], title: str) -> None:
+        if self.writers.model:
+            await asyncio.gather(self.writers.say(words, anew=False), self.writers.give_a_title(title))
 
-    @precondition(lambda self: self.speaking)
-    @rule(
-        words=st.lists(st.sampled_from(["a ", "bc ", "\n", "é"]), min_size=1, max_size=4), anew=st.booleans(), deaf=deaf
-    )
-    def say(self, words: Sequence[str], anew: bool, deaf: Deaf) -> None:
-        """Deltas: each a batch of its own, but for the last two."""
-        self.part += anew
-        self.do(self._say(words), deaf)
+    async def give_a_title(self, title: str) -> None:
+        if self.live:
+            await self.writers.give_a_title(title)
 
-    async def _say(self, words: Sequence[str]) -> None:
-        assert self.model is not None
-        kind = ReasoningDelta if self.part % 3 == 1 else TextDelta
-        for number, word in enumerate(words):
-            self.model.publish(kind(turn=self.attempt.turn, attempt=self.attempt.attempt, part=self.part, text=word))
-            if number < len(words) - 2:
-                await self.model.flush()
-        await self.model.flush()
-        self.fenced = True
+    async def try_again(self) -> None:
+        if self.writers.model:
+            await self.writers.call_model()
 
-    @precondition(lambda self: self.speaking)
-    @rule(snapshot=st.booleans())
-    def reply(self, snapshot: bool) -> None:
-        """The model is done: its reply is in the record, and not announced yet."""
-        assert self.model is not None
-        self.do(self.model.flush(snapshot=snapshot))
-        self.speaking = False
-        view, at = self.truth.view, {"turn": self.attempt.turn, "attempt": self.attempt.attempt}
-        parts = view.message.parts[view.turn_offset :] if view is not None and view.message is not None else ()
-        said = {**at, "parts": parts, "finish_reason": "stop", "usage": USAGE, "cost": 0.5}
-        self.record.turns.append(TurnRecord.model_validate(said))
-        totals = Totals.model_validate(
-            {
-                **sum((turn.usage for turn in self.record.turns[1:]), USAGE).model_dump(),
-                "cost": 0.5 * len(self.record.turns),
-            }
-        )
-        self.outbox += [
-            TurnCompleted.model_validate(said),
-            UsageUpdated(generation=totals, call=CallUsage(**USAGE.model_dump(), cost=0.5)),
-        ]
+    async def reply(self, snapshot: bool = False, told: bool = True) -> None:
+        """The model is done. If it is not told at once, it is before anything new starts."""
+        if self.writers.model:
+            await self.writers.reply(snapshot=snapshot)
+            if told:
+                await self.writers.announce()
+                await self.writers.keep_the_view()
 
-    @precondition(lambda self: self.outbox)
-    @rule(deaf=deaf)
-    def announce(self, deaf: Deaf) -> None:
-        self.do(self._announce(), deaf)
+    async def keep_a_late_view(self, back: int) -> None:
+        if self.truth.last:
+            await self.writers.keep_a_late_view(self._back(back))
 
-    @precondition(lambda self: self.record.started and self.record.title is None and not self.sealed)
-    @rule(deaf=deaf)
-    def give_title(self, deaf: Deaf) -> None:
-        self.outbox.append(TitleUpdated(title="Oslo"))
-        self.do(self._announce(), deaf)
+    async def finish(self, at: int, enough: int = 0) -> None:
+        """While everybody comes back. The last ring reaches the patient: nothing would ever make up for it."""
+        if self.live and len(self.truth.events) >= enough:
+            self.world.wires[PATIENT].deaf = False
+            for client in self.clients:
+                await client.hang_up()
+                client.judge()
+            await asyncio.gather(self.writers.finish(), *(self._open(client, at) for client in self.clients))
 
-    @precondition(lambda self: self.record.started and not (self.sealed or self.speaking or self.outbox))
-    @rule(deaf=st.sampled_from([frozenset[int](), frozenset({QUICK})]))
-    def finish(self, deaf: Deaf) -> None:
-        """The end. Nothing tells who only listens of a lost last ring, so that it is not lost."""
-        view = self.truth.view
-        assert view is not None
-        self.outbox.append(
-            GenerationFinished(
-                outcome="completed",
-                message=view.message and view.message.model_copy(update={"unfinished": False}),
-                user_message=view.user_message,
-                title=view.title,
-                usage=view.usage,
-                cost=view.cost,
-                finished_at=NOW,
-            )
-        )
-        self.do(self._announce(seal=True), deaf)
-        self.sealed = True
+    @property
+    def live(self) -> bool:
+        return self.writers.started and not self.writers.sealed
 
-    async def _announce(self, *, seal: bool = False) -> None:
-        """Store first, then the log; twice, since a step may be repeated after its answer was lost."""
-        events, self.outbox = self.outbox, []
-        for event in events:
-            self.record.keep(event)
-        last = await self.log.append(self.generation, OUTBOX, self.position + 1, events, seal=seal)
-        assert last == await self.world.log.append(self.generation, OUTBOX, self.position + 1, events, seal=seal)
-        self.position += len(events)
+    def _back(self, events: int) -> int:
+        numbers = list(self.truth.events)
+        return numbers[max(0, len(numbers) - 1 - events)]
 
     # Breaking.
-    @precondition(lambda self: self.zombies and self.fenced)
-    @rule()
-    def a_zombie_writes(self) -> None:
-        self.do(self._refused(self.zombies.pop()))
-
-    async def _refused(self, zombie: Publisher) -> None:
-        zombie.publish(TextDelta(turn=1, attempt=1, part=0, text="zombie"))
-        with pytest.raises(StaleWriter):
-            await zombie.flush()
-
-    @precondition(lambda self: self.sealed)
-    @rule()
-    def write_after_the_end(self) -> None:
-        self.do(self._write_after_the_end())
-
-    async def _write_after_the_end(self) -> None:
-        for writer, position in ((OUTBOX, self.position + 1), (Writer(name="model", epoch=9_999), 1)):
-            with pytest.raises(StaleWriter):
-                await self.world.log.append(self.generation, writer, position, [TitleUpdated(title="late")])
-
-    @precondition(lambda self: self.truth.view and not self.truth.lost)
-    @rule(bound=st.sampled_from([20_000, 3, 0]), deaf=deaf)
-    def keep_a_snapshot(self, bound: int, deaf: Deaf) -> None:
-        """As writers do, with another bound."""
-        self.do(self._keep_a_snapshot(bound), deaf)
-
-    async def _keep_a_snapshot(self, bound: int) -> None:
-        if (view := await self.log.view(self.generation)) is not None and view.outcome is None:
-            save = self.world.redis.register_script(SNAPSHOT_SCRIPT)
-            await save(keys=self.keys[2:], args=[view.cursor, view.model_dump_json(), bound, ""])
-        for entry_id, _ in await self.world.redis.xrange(self.keys[0], count=1):
-            self.truth.kept_from = max(self.truth.kept_from, int(entry_id.split(b"-")[0]))
-
-    @precondition(lambda self: self.truth.last and not self.sealed)
-    @rule()
-    def redis_forgets(self) -> None:
-        self.truth.lose()
-        self.fenced = False
-        self.do(self._forget())
+    async def redis_forgets(self) -> None:
+        if self.live:
+            self.truth.lose()
+            self.writers.fenced = False
+            await self._forget()
 
     async def _forget(self) -> None:
-        await self.world.redis.delete(*self.keys)
+        await self.world.redis.delete(*(key(self.generation) for key in (log_key, meta_key, snapshot_key)))
 
-    @precondition(lambda self: self.truth.last)
-    @rule(first=st.integers(0, 20), count=st.integers(1, 5))
-    def an_old_ring_comes_again(self, first: int, count: int) -> None:
-        self.do(self._ring_again(first, count))
+    async def a_zombie_writes(self) -> None:
+        if self.writers.zombies and self.writers.fenced:
+            await self.writers.let_a_zombie_write()
 
-    async def _ring_again(self, first: int, count: int) -> None:
-        numbers = list(self.truth.events)[first : first + count] or [self.truth.last]
-        numbers = [n for i, n in enumerate(numbers) if n == numbers[0] + i]
-        header = b"%d %d %d\n" % (numbers[0], numbers[-1], self.sealed and numbers[-1] == self.truth.last)
-        batch = header + b"".join(map(self.truth.frame, numbers))
-        await self.world.redis.publish(ring_channel(self.generation).decode(), batch)
+    async def an_old_ring_comes_again(self, back: int, count: int) -> None:
+        if self.truth.last:
+            first = self._back(back)
+            numbers = [number for number in self.truth.events if number >= first][:count]
+            in_a_row = [number for place, number in enumerate(numbers) if number == first + place]
+            ended = self.writers.sealed and in_a_row[-1] == self.truth.last
+            header = b"%d %d %d\n" % (first, in_a_row[-1], ended)
+            batch = header + b"".join(map(self.truth.frame, in_a_row))
+            await self.world.redis.publish(ring_channel(self.generation).decode(), batch)
+
+    async def a_wire_is_cut(self, at: int) -> None:
+        self.world.wires[at].cut()
+
+    async def redis_drops_everyone(self) -> None:
+        await self.world.redis.client_kill_filter(_type="normal", skipme=True)
 
     # Reading.
-    @precondition(lambda self: len(self.everyone) < 6)
-    @rule(target=clients, after=st.none() | st.integers(0, 12), at=st.sampled_from([PATIENT, QUICK]))
-    def join(self, after: int | None, at: int) -> Client:
-        """Without a cursor, at the start, or with the cursor and the view of somebody who has read before."""
-        numbers = [0, *self.truth.events]
-        client = Client(self.truth, None if after is None else numbers[min(after, len(numbers) - 1)])
-        self.do(self._open(client, at))
-        self.everyone.append(client)
-        return client
+    async def join(self, after: int | None, at: int) -> None:
+        """Without a cursor, at the start, or with that of somebody who has read before."""
+        if len(self.clients) < MOST_CLIENTS:
+            seen = [0, *self.truth.events]
+            client = Client(self.truth, None if after is None else seen[min(after, len(seen) - 1)])
+            self.clients.append(client)
+            await self._open(client, at)
 
     async def _open(self, client: Client, at: int) -> None:
         reading = await self.world.rings[at].open(self.generation, client.cursor)
-        assert reading.finished == (self.sealed and client.cursor == self.truth.last)
-        client.ended |= reading.finished
-        if not reading.finished:
-            client.follow(reading)
-
-    @rule(client=clients)
-    def hang_up(self, client: Client) -> None:
-        self.do(client.hang_up())
-
-    @rule(client=clients, at=st.sampled_from([PATIENT, QUICK]))
-    def come_back(self, client: Client, at: int) -> None:
-        self.do(self._come_back(client, at))
-
-    async def _come_back(self, client: Client, at: int) -> None:
-        await client.hang_up()
-        await self._open(client, at)
-
-    @rule(client=clients)
-    def stall_or_go_on(self, client: Client) -> None:
-        if client.goes_on.is_set():
-            client.goes_on.clear()
+        if reading.finished:
+            assert client.cursor == self.truth.last
+            client.ended = True
         else:
-            client.goes_on.set()
+            client.follow(reading, at)
 
-    @precondition(lambda self: self.truth.last and not self.truth.lost)
-    @rule(beyond=st.integers(1, 3), at=st.sampled_from([PATIENT, QUICK]))
-    def bring_a_foreign_cursor(self, beyond: int, at: int) -> None:
-        self.do(self._bring_a_foreign_cursor(self.truth.last + beyond, at))
+    async def hang_up(self, who: int) -> None:
+        for client in self._client(who):
+            await client.hang_up()
 
-    async def _bring_a_foreign_cursor(self, cursor: int, at: int) -> None:
-        with pytest.raises(CursorAhead):
-            await self.world.rings[at].open(self.generation, cursor)
+    async def come_back(self, who: int, at: int) -> None:
+        for client in self._client(who):
+            await client.hang_up()
+            client.judge()
+            await self._open(client, at)
+
+    async def stall_or_go_on(self, who: int) -> None:
+        for client in self._client(who):
+            if client.takes.is_set():
+                client.takes.clear()
+            else:
+                client.takes.set()
+
+    async def the_quick_catch_up(self) -> None:
+        """Whatever they have not heard of, and also with a log that is gone."""
+        for client in self.clients:
+            if self.writers.started and client.ring == QUICK and client.reading and client.takes.is_set():
+                await client.until_seen(self.truth.last + self.truth.lost)
+
+    def _client(self, who: int) -> list[Client]:
+        return self.clients[who % len(self.clients) :][:1] if self.clients else []
 
     # Judging.
-    @invariant()
-    def the_log_has_what_it_took(self) -> None:
-        self.do(self._compare_the_log())
+    async def take(self, step: Awaitable[None], deaf: Deaf = NOBODY) -> None:
+        async with asyncio.timeout(DEADLINE):
+            for number, wire in enumerate(self.world.wires):
+                wire.deaf = number in deaf
+            await step
+            self.truth.compare(await self.world.log.events_after(self.generation, 0))  # meanwhile the step's rings come
+            for wire in self.world.wires:
+                wire.deaf = False
+            for client in self.clients:
+                client.judge()
 
-    async def _compare_the_log(self) -> None:
-        entries = await self.world.redis.xrange(self.keys[0])
-        numbers = [int(entry_id.split(b"-")[0]) for entry_id, _ in entries]
-        assert numbers == ([] if self.truth.lost else list(self.truth.events)[len(self.truth.events) - len(numbers) :])
-        assert [fields[b"f"] for _, fields in entries] == [self.truth.frame(n) for n in numbers]
-
-    def teardown(self) -> None:
-        try:
-            if not self.broken:
-                self._come_to_the_end()
-        finally:
-            self.broken = True
-            self.runner.run(self._clean_up())
-
-    def _come_to_the_end(self) -> None:
-        """Everybody, also who comes when all is over, has seen the same in the end."""
-        if not self.record.started:
-            self.start(frozenset())
-        if self.speaking:
-            self.reply(snapshot=False)
-        if self.outbox:
-            self.announce(frozenset())
-        if not self.sealed:
-            self.finish(frozenset())
-        for at in (PATIENT, QUICK):
-            for cursor in (None, 0):
-                late = Client(self.truth, cursor)
-                self.do(self._open(late, at))
-                self.everyone.append(late)
-        self.do(self._read_to_the_end())
-        for client in self.everyone:
-            assert client.ended
+    async def come_to_the_end(self) -> None:
+        """Everybody sees the same in the end, also who comes when all is over."""
+        await self.take(self.start())
+        await self.take(self.finish(PATIENT), frozenset({QUICK}))
+        for after, at in ((None, QUICK), (0, PATIENT)):
+            self.clients.append(Client(self.truth, after))
+            await self.take(self._open(self.clients[-1], at))
+        for client in self.clients:
+            await self.take(self._read_to_the_end(client))
             assert client.view == self.truth.view
-        self.do(self._come_back(self.everyone[0], PATIENT))
+            await self.take(self._open(client, QUICK))
+            assert client.reading is None
+        with pytest.raises(CursorAhead):
+            await self.world.rings[PATIENT].open(self.generation, self.truth.last + 1)
+        for writer, position in ((OUTBOX, self.writers.position + 1), (Writer(name="tool", epoch=1), 1)):
+            with pytest.raises(StaleWriter):
+                await self.world.log.append(self.generation, writer, position, [TitleUpdated(title="late")])
 
-    async def _read_to_the_end(self) -> None:
-        for client in self.everyone:
-            client.goes_on.set()
-            if client.reading is None and not client.ended:
+    async def _read_to_the_end(self, client: Client) -> None:
+        client.takes.set()
+        while client.reading or not client.ended:
+            if not client.reading:
                 await self._open(client, PATIENT)
-        for client in self.everyone:
-            if client.reading is not None:
-                await client.until_end()
+            else:
+                await client.until_over()
 
-    async def _clean_up(self) -> None:
-        for client in self.everyone:
+    async def aclose(self) -> None:
+        for client in self.clients:
             await client.hang_up()
-        for publisher in [*self.zombies, *([self.model] if self.model else [])]:
-            await publisher.__aexit__(None, None, None)
-        await self.world.redis.delete(*self.keys)
+        await self.writers.aclose()
+        await self._forget()
 
 
-@pytest.fixture
-def stream(valkey_url: str) -> Iterator[type[Stream]]:
-    with asyncio.Runner() as runner:
-        stack = AsyncExitStack()
-        world = runner.run(stack.enter_async_context(World.made(valkey_url)))
-        yield type("Here", (Stream,), {"runner": runner, "world": world})
-        runner.run(stack.aclose())
+@asynccontextmanager
+async def a_life(world: World, bound: int = 20_000) -> AsyncIterator[Life]:
+    life = Life(world, bound)
+    try:
+        yield life
+        await life.come_to_the_end()
+    finally:
+        await life.aclose()
 
 
-def test_every_client_sees_what_was_written(stream: type[Stream]) -> None:
-    run_state_machine_as_test(
-        stream,
-        settings=settings(
-            max_examples=60,
-            stateful_step_count=30,
-            derandomize=True,
-            deadline=None,
-            print_blob=True,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+@dataclass(frozen=True)
+class Step:
+    what: Callable[..., Awaitable[None]]
+    how: dict[str, Any]
+    deaf: Deaf
+
+    def __repr__(self) -> str:
+        how = ", ".join(f"{name}={value!r}" for name, value in self.how.items())
+        return f"{self.what.__name__}({how})" + (f" unheard by {sorted(self.deaf)}" if self.deaf else "")
+
+
+def a_step(what: Callable[..., Awaitable[None]], **how: st.SearchStrategy[Any]) -> st.SearchStrategy[Step]:
+    return st.builds(Step, st.just(what), st.fixed_dictionaries(how), some_deaf)
+
+
+some_deaf = st.sampled_from([NOBODY, frozenset({PATIENT}), frozenset({QUICK}), frozenset({PATIENT, QUICK})])
+a_ring = st.sampled_from([PATIENT, QUICK])
+a_title = st.sampled_from(["Oslo", "Rome"])
+back = st.integers(0, 8)
+who = st.integers(0, MOST_CLIENTS - 1)
+words = st.lists(st.sampled_from(["a ", "bc ", "\n", "é"]), min_size=1, max_size=4)
+
+usual = (
+    *[a_step(Life.say, words=words, anew=st.booleans())] * 4,
+    *[a_step(Life.say_while_a_title_comes, words=words, title=a_title)] * 2,
+    *[a_step(Life.try_again)] * 3,
+    *[a_step(Life.reply, snapshot=st.booleans(), told=st.booleans())] * 2,
+    a_step(Life.give_a_title, title=a_title),
+    a_step(Life.keep_a_late_view, back=back),
+    a_step(Life.finish, at=a_ring, enough=st.just(15)),
+    *[a_step(Life.join, after=st.none() | st.integers(0, 12), at=a_ring)] * 4,
+    *[a_step(Life.come_back, who=who, at=a_ring)] * 4,
+    a_step(Life.hang_up, who=who),
+    a_step(Life.stall_or_go_on, who=who),
+    a_step(Life.the_quick_catch_up),
+    a_step(Life.redis_forgets),
+    *[a_step(Life.a_zombie_writes)] * 2,
+    *[a_step(Life.an_old_ring_comes_again, back=back, count=st.integers(1, 5))] * 2,
+)
+rough = (*usual, a_step(Life.a_wire_is_cut, at=a_ring), a_step(Life.redis_drops_everyone))
+
+
+def steps_of(kinds: Sequence[st.SearchStrategy[Step]], *, least: int, most: int) -> st.SearchStrategy[list[Step]]:
+    return st.lists(st.sampled_from(kinds).flatmap(lambda kind: kind), min_size=least, max_size=most)
+
+
+some_steps = steps_of(usual, least=25, most=60)
+some_rough_steps = steps_of(rough, least=15, most=30)
+starts = st.sampled_from([0, 0, 0, 5])  # after so many steps
+bounds = st.sampled_from([20_000, 8, 0])
+promise = settings(deadline=None, derandomize=True, print_blob=True, suppress_health_check=list(HealthCheck))
+
+
+async def live(world: World, bound: int, start: int, steps: Sequence[Step]) -> None:
+    note(f"trimmed beyond {bound}, started after {start}: {steps}")
+    async with a_life(world, bound) as life:
+        for number, step in enumerate(steps):
+            if number == start:
+                await life.take(life.start())
+            await life.take(step.what(life, **step.how), step.deaf)
+
+
+@settings(promise, max_examples=70)
+@given(bounds, starts, some_steps)
+async def test_whatever_happens_every_client_sees_what_was_written(
+    world: World, bound: int, start: int, steps: list[Step]
+) -> None:
+    await live(world, bound, start, steps)
+
+
+@settings(promise, max_examples=6)
+@given(bounds, starts, some_rough_steps)
+async def test_it_does_so_over_connections_that_break(world: World, bound: int, start: int, steps: list[Step]) -> None:
+    await live(world, bound, start, steps)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-def test_long(stream: type[Stream]) -> None:
-    import os
-    run_state_machine_as_test(
-        stream,
-        settings=settings(
-            max_examples=int(os.environ.get("N", "200")), stateful_step_count=30, deadline=None, print_blob=True,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+@settings(promise, max_examples=1_000, derandomize=False)
+@given(bounds, starts, some_steps)
+async def test_it_does_so_in_thousands_of_lives(world: World, bound: int, start: int, steps: list[Step]) -> None:
+    await live(world, bound, start, steps)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@settings(promise, max_examples=300, derandomize=False)
+@given(bounds, starts, some_rough_steps)
+async def test_it_does_so_over_connections_that_often_break(
+    world: World, bound: int, start: int, steps: list[Step]
+) -> None:
+    await live(world, bound, start, steps)
