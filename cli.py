@@ -82,23 +82,15 @@ def worker(host: Host = "127.0.0.1", port: Annotated[int | None, typer.Option(he
 @app.command()
 def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """One API process, which also serves the page."""
-    import uvicorn
-
     import logs
     import settings
     from api.app import create_app
+    from api.serving import serve
 
     loaded = settings.load()
     logs.set_up(loaded.environment.log_level, loaded.environment.log_format)
-    uvicorn.run(
-        create_app(loaded),
-        log_config=None,
-        host=host,
-        port=port,
-        timeout_graceful_shutdown=5,
-        access_log=False,
-        server_header=False,
-    )
+    if not serve(create_app(loaded), host, port):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -145,17 +137,17 @@ def approvals(url: Url = LOCAL) -> None:
     """What waits for your decision."""
     from rich.console import Console
 
-    from console.approvals import table, waiting
+    from console.approvals import table
     from console.client import Api
     from console.legible import now
 
     with Api(url, lost=_reconnecting) as client:
-        pending = list(waiting(client))
-    if not pending:
+        waiting = list(client.waiting())
+    if not waiting:
         print("Nothing waits for your decision.")
         return
     width = None if sys.stdout.isatty() else 200  # a pipe has no edge that lines should be folded at
-    Console(highlight=False, width=width).print(table(pending, now()))
+    Console(highlight=False, width=width).print(table(waiting, now()))
 
 
 @app.command()

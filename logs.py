@@ -7,7 +7,7 @@ from typing import Literal
 import structlog
 from structlog.typing import Processor
 
-QUIET = ("httpx2", "httpcore2", "sse_starlette", "uvicorn.access", "temporalio.activity")
+QUIET = ("httpx2", "httpcore2", "uvicorn.access", "temporalio.activity")
 
 
 def set_up(level: Literal["debug", "info", "warning", "error"], form: Literal["console", "json"]) -> None:

@@ -1,6 +1,7 @@
 """Composition root of the worker: settings → adapters → activities → Worker. Activities and adapters meet only here."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from temporalio.worker import Worker
 from activities import metrics
 from activities.announce import AnnounceSteps
 from activities.judge import PolicySteps
+from activities.lost import LostSteps
 from activities.model import ModelSteps
 from activities.policy import PolicyCourt
 from activities.title import TitleSteps
@@ -24,6 +26,7 @@ from adapters.database import Database, DatabaseStore
 from adapters.hooks import PythonHooks, load
 from adapters.models import Models
 from adapters.models.provider import Provider
+from adapters.redis_bell import RedisBell
 from adapters.redis_log import RedisLog
 from adapters.temporal import connect
 from adapters.tools import toolbox
@@ -69,6 +72,8 @@ async def run_worker(settings: Settings, *, metrics_address: str | None = None) 
         runtime=runtime,
     )
     async with make_worker(settings, client):
+        gc.collect()
+        gc.freeze()  # what was loaded stays: to look through all of it again stops every stream for 0.1 s
         print("worker ready", flush=True)
         await stop.wait()
 
@@ -97,13 +102,16 @@ async def make_worker(settings: Settings, client: Client) -> AsyncIterator[Worke
         court = PolicyCourt(tools, CelConditions(), PythonHooks())
         calls, policy = ToolSteps(tools, store, log, court), PolicySteps(store, court)
         titles = TitleSteps(model, store)
-        announcing = AnnounceSteps(store, log, temporal_ui=environment.temporal_ui)
+        bell = RedisBell(environment.redis_url)
+        opened.push_async_callback(bell.aclose)
+        announcing = AnnounceSteps(store, log, bell, temporal_ui=environment.temporal_ui)
         worker = Worker(
             client,
             task_queue=TASK_QUEUE,
             workflows=WORKFLOWS,
             activities=[
                 models.call_model,
+                LostSteps(model, store, log).keep_lost,
                 calls.run_tool,
                 policy.judge_calls,
                 titles.make_title,

@@ -13,6 +13,7 @@ from domain.content import ErrorInfo, Message, Value
 from domain.events import (
     ApprovalDecided,
     ApprovalExpired,
+    ApprovalExtended,
     ApprovalRequested,
     Event,
     GenerationFinished,
@@ -25,7 +26,7 @@ from domain.events import (
     TurnCompleted,
 )
 from domain.ids import GenerationId
-from domain.ports import Log, Store, StoredGeneration, Writer
+from domain.ports import Bell, Log, Store, StoredGeneration, Writer
 from domain.start import StartRequest
 
 OUTBOX = Writer(name="outbox", epoch=1)
@@ -44,10 +45,10 @@ class Announcement(Value):
 
 
 class AnnounceSteps:
-    """Needs the store and the log. `temporal_ui` is the address of Temporal's pages, for the link to the job."""
+    """Needs store, log and bell. `temporal_ui` is the address of Temporal's pages, for the link to the job."""
 
-    def __init__(self, store: Store, log: Log, *, temporal_ui: str | None) -> None:
-        self._store, self._log, self._temporal_ui = store, log, temporal_ui
+    def __init__(self, store: Store, log: Log, bell: Bell, *, temporal_ui: str | None) -> None:
+        self._store, self._log, self._bell, self._temporal_ui = store, log, bell, temporal_ui
 
     @activity.defn(name="announce")
     async def announce(self, said: Announcement) -> None:
@@ -66,6 +67,8 @@ class AnnounceSteps:
             await self._keep_view(generation)
         if end := [event for event in filled if isinstance(event, GenerationFinished)]:
             await self._append(generation, said.position + len(body), end, seal=True)
+        if any(_moves_the_inbox(event) for event in filled):
+            await self._bell.ring(said.request.tenant, said.request.owner.id)
 
     async def _append(
         self, generation: GenerationId, position: int, events: Sequence[Event], *, seal: bool = False
@@ -97,6 +100,9 @@ class AnnounceSteps:
                 if receipt is not None and not receipt.remaining:
                     decided = await self._store.close_approvals(generation, [event.approval_id], "decided")
                     metrics.waited("decided", decided)
+                return event
+            case ApprovalExtended(approval_id=approval_id, expires_at=expires_at):
+                await self._store.extend_approval(generation, approval_id, expires_at)
                 return event
             case ApprovalExpired(approval_id=approval_id):
                 expired = await self._store.close_approvals(generation, [approval_id], "expired")
@@ -199,3 +205,13 @@ class AnnounceSteps:
         workflow = quote(info.workflow_id, safe="")
         base = self._temporal_ui.rstrip("/")
         return f"{base}/namespaces/{info.workflow_namespace}/workflows/{workflow}/{info.workflow_run_id}"
+
+
+def _moves_the_inbox(event: Event) -> bool:
+    match event:
+        case ApprovalRequested() | ApprovalDecided() | ApprovalExtended() | ApprovalExpired():
+            return True
+        case GenerationFinished(outcome=outcome):
+            return outcome != "completed"  # whatever else may close approvals that wait
+        case _:
+            return False

@@ -1,43 +1,49 @@
-"""Reading for many: one Pub/Sub connection per process, over which the log rings for every reader."""
+"""Reading for many: over the process's one subscription the log rings for every reader."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
-from redis.asyncio import Connection
-from redis.exceptions import RedisError
-
-from adapters.redis_clients import answering, bare_connection, command_client
+from adapters.redis_clients import answering, command_client
 from adapters.redis_kept import Kept, last_numbers, ring_channel
 from adapters.redis_reading import Batch, Counts, Reading
+from adapters.redis_subscription import Subscription
 from domain.errors import CursorAhead, LogExpired, Unavailable
 from domain.ids import GenerationId
 from domain.view import View
 
 Rebuild = Callable[[GenerationId], Awaitable[View | None]]
 
-RECONNECT_PAUSE: Final = timedelta(milliseconds=200)
-
-logger = logging.getLogger(__name__)
-
 
 @dataclass(slots=True, eq=False)
 class Channel:
-    """The readers of one generation in this process."""
+    """The readers of one generation in this process, as the subscription's listener."""
 
     generation: GenerationId
-    name: bytes
     kept: Kept
     readings: set[Reading] = field(default_factory=set)
     subscribed: asyncio.Event = field(default_factory=asyncio.Event)
     mending: asyncio.Lock = field(default_factory=asyncio.Lock)
     rang: bool = False
+
+    def hears(self) -> None:
+        self.subscribed.set()
+        for reading in self.readings:
+            reading.look()  # what rang while the connection was down is in the Stream only
+
+    def heard(self, payload: bytes) -> None:
+        self.rang = True
+        batch = _batch(payload)
+        for reading in self.readings:
+            reading.ring(batch)
+
+    def deaf(self) -> None:
+        self.subscribed.clear()
 
 
 class Ring:
@@ -56,26 +62,25 @@ class Ring:
         silence: timedelta = timedelta(seconds=5),
         bound: int = 1_000_000,
     ) -> None:
-        self._url, self._rebuild, self._silence, self._bound = url, rebuild, silence, bound
+        self._rebuild, self._silence, self._bound = rebuild, silence, bound
         self._client = command_client(url)
-        self._channels: dict[bytes, Channel] = {}
-        self._subscribed: set[bytes] = set()
-        self._changed = asyncio.Event()  # the channels, against what is subscribed
-        self._unanswered: set[bytes] = set()
-        self._answered = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self.subscription = Subscription(url, silence=silence)  # others may listen on it as well
+        self._channels: dict[GenerationId, Channel] = {}
+        self._noticing: asyncio.Task[None] | None = None
         self.counts = Counts()
 
     async def __aenter__(self) -> Self:
-        self._tasks = [asyncio.create_task(self._stay_connected()), asyncio.create_task(self._notice_lost_rings())]
+        await self.subscription.__aenter__()
+        self._noticing = asyncio.create_task(self._notice_lost_rings())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.wait(self._tasks)
+        if self._noticing is not None:
+            self._noticing.cancel()
+            await asyncio.wait([self._noticing])
+        await self.subscription.__aexit__(kind, error, traceback)
         await self._client.aclose()
 
     async def open(self, generation: GenerationId, after: int | None) -> Reading:
@@ -115,22 +120,19 @@ class Ring:
         return reading
 
     def _channel(self, generation: GenerationId) -> Channel:
-        name = ring_channel(generation)
-        channel = self._channels.get(name)
+        channel = self._channels.get(generation)
         if channel is None:
-            channel = self._channels[name] = Channel(generation, name, Kept(self._client, generation))
-            if name in self._subscribed:
-                channel.subscribed.set()
-            self._changed.set()
+            channel = self._channels[generation] = Channel(generation, Kept(self._client, generation))
+            self.subscription.add(ring_channel(generation), channel)
         return channel
 
     def _leave(self, channel: Channel, reading: Reading) -> None:
         if reading in channel.readings:
             channel.readings.discard(reading)
             self.counts.readers -= 1
-        if not channel.readings and self._channels.get(channel.name) is channel:
-            del self._channels[channel.name]
-            self._changed.set()
+        if not channel.readings and self._channels.get(channel.generation) is channel:
+            del self._channels[channel.generation]
+            self.subscription.remove(ring_channel(channel.generation), channel)
 
     async def _mend(self, channel: Channel) -> None:
         """Begin a lost log anew; one of its readers is enough for that."""
@@ -144,76 +146,6 @@ class Ring:
                 if view.outcome is not None and await channel.kept.standing() is None:
                     raise LogExpired()  # it would never expire again; who comes back is told that there is no more
                 await channel.kept.restore(view)
-
-    async def _stay_connected(self) -> None:
-        while True:
-            connection, listening = bare_connection(self._url), False
-            try:
-                async with asyncio.TaskGroup() as both, answering():
-                    await connection.connect()  # type: ignore[no-untyped-call] # redis-py's gap
-                    listening = True
-                    both.create_task(self._listen(connection))
-                    both.create_task(self._subscribe(connection))
-            except* (Unavailable, RedisError, OSError) as errors:
-                if listening:
-                    logger.warning("the subscription to Redis broke and is made anew: %s", errors.exceptions[0])
-            finally:
-                self._subscribed.clear()
-                for channel in self._channels.values():
-                    channel.subscribed.clear()
-                await connection.disconnect(nowait=True)
-            await asyncio.sleep(RECONNECT_PAUSE.total_seconds())
-
-    async def _listen(self, connection: Connection) -> None:
-        """Hand out what comes, and never wait for anything else: Redis drops a subscriber that reads too slowly."""
-        while True:
-            match await connection.read_response():
-                case [b"message", name, payload]:
-                    if channel := self._channels.get(name):
-                        channel.rang = True
-                        batch = _batch(payload)
-                        for reading in channel.readings:
-                            reading.ring(batch)
-                case [b"subscribe", name, _]:
-                    self._subscribed.add(name)
-                    if channel := self._channels.get(name):
-                        channel.subscribed.set()
-                        for reading in channel.readings:
-                            reading.look()  # what rang while the connection was down is in the Stream only
-                    self._note_answer(name)
-                case (
-                    [b"unsubscribe", name, _] | [b"pong", name] | (bytes() as name)
-                ):  # the last: pong, nothing subscribed
-                    self._note_answer(name)
-
-    async def _subscribe(self, connection: Connection) -> None:
-        """Keep what is subscribed equal to what is read, one answered command at a time; when idle, ask for a sign."""
-        while True:
-            self._changed.clear()
-            wanted = self._channels.keys()
-            if missing := wanted - self._subscribed:
-                await self._command(connection, b"SUBSCRIBE", missing)
-            elif unread := self._subscribed - wanted:
-                self._subscribed -= unread  # before it is sent: who opens one of them now has to wait for a new one
-                await self._command(connection, b"UNSUBSCRIBE", unread)
-            else:
-                try:
-                    async with asyncio.timeout(self._silence.total_seconds()):
-                        await self._changed.wait()
-                except TimeoutError:
-                    await self._command(connection, b"PING", {b"alive"})
-
-    async def _command(self, connection: Connection, verb: bytes, names: set[bytes]) -> None:
-        self._unanswered = set(names)
-        self._answered.clear()
-        async with answering():
-            await connection.send_command(verb, *names)
-            await self._answered.wait()
-
-    def _note_answer(self, name: bytes) -> None:
-        self._unanswered.discard(name)
-        if not self._unanswered:
-            self._answered.set()
 
     async def _notice_lost_rings(self) -> None:
         """Nothing would follow a lost last ring: compare readers for whom it was silent with where their log stands."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio.client import (
     Client,
@@ -18,7 +18,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.runtime import Runtime
 from temporalio.service import RetryConfig, RPCError, RPCStatusCode
 
-from domain.decide import ResumeAnswer, ResumeRequest
+from domain.decide import ExtendRequest, ResumeAnswer, ResumeRequest
 from domain.errors import FermataError, GenerationNotFound, NotPaused, Unavailable, by_name
 from domain.ids import workflow_id
 from domain.ports import Address
@@ -105,6 +105,11 @@ class TemporalEngine:
         """Leave the decisions with the engine: a signal is kept until a worker lives, an unaccepted update is not."""
         async with _translated(DECISION_PATIENCE, absent=NotPaused):
             await self._handle(owner).signal("resume", request)
+
+    async def extend(self, owner: Address, request: ExtendRequest) -> datetime:
+        async with _translated(DECISION_PATIENCE, absent=NotPaused):
+            until: datetime = await self._handle(owner).execute_update("extend", request, result_type=datetime)
+            return until
 
     async def abort(self, owner: Address, request: AbortRequest) -> Aborted:
         async with _translated(ABORT_PATIENCE, absent=GenerationNotFound):

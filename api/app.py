@@ -8,12 +8,25 @@ from fastapi import FastAPI
 from adapters.conditions import CelConditions, compiled
 from adapters.database import Database, Queries, Starts
 from adapters.hooks import load
+from adapters.redis_bell import Bells
 from adapters.redis_log import RedisLog
 from adapters.redis_ring import Ring
 from adapters.schema import schema_errors
 from adapters.temporal import TemporalEngine, connect
 from adapters.tools import toolbox
-from api import agents, conversations, decisions, events, generations, health, metrics, problems, web
+from api import (
+    agents,
+    approvals,
+    conversations,
+    decisions,
+    events,
+    extending,
+    generations,
+    health,
+    metrics,
+    problems,
+    web,
+)
 from api.leaving import Leaving
 from api.ports import Parts
 from domain.content import JsonObject
@@ -58,12 +71,14 @@ def create_app(settings: Settings) -> FastAPI:
                 queries=queries,
                 logs=log,
                 readers=ring,
+                bells=Bells(ring.subscription),
                 agents=configured,
                 schema_errors=_schema_errors,
                 conditions=CelConditions(),
                 checks={"database": database.healthy, "redis": log.healthy},
                 development=environment.development,
                 keepalive=configuration.streaming.keepalive,
+                streams=set(),
             )
             yield
         await log.aclose()
@@ -72,7 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="Fermata", version="0.1.0", lifespan=lifespan, redoc_url=None, responses=problems.RESPONSES)
     problems.install(app)
     app.add_middleware(Leaving)
-    for module in (generations, decisions, events, conversations, agents, health, metrics):
+    for module in (generations, decisions, extending, approvals, events, conversations, agents, health, metrics):
         app.include_router(module.router)
     web.install(app)
     return app

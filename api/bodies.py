@@ -1,6 +1,7 @@
 """Request bodies: strict types, no unknown fields, and no text that a store could not keep."""
 
 import math
+from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -8,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from domain.content import JsonObject
-from domain.limits import NESTING, REASON_CHARS, TOOL_OUTPUT_CHARS
+from domain.limits import LONGEST_EXTENSION, NESTING, REASON_CHARS, TOOL_OUTPUT_CHARS
 from domain.policy import DecisionKind, PolicyTightening
 from domain.start import OnConflict
 
@@ -123,6 +124,19 @@ class DecisionsBody(Body):
     decisions: list[DecisionBody] = Field(default_factory=list, max_length=256)
     answers: JsonObject | None = None
     partial: bool = False
+
+
+class BulkDecisionBody(DecisionsBody):
+    """One of many, each exactly what it would be by itself."""
+
+    generation_id: str
+
+    def alone(self) -> DecisionsBody:
+        return DecisionsBody.model_validate(self.model_dump(exclude={"generation_id"}))
+
+
+class ExtendBody(Body):
+    seconds: Annotated[int, Field(ge=1, le=LONGEST_EXTENSION // timedelta(seconds=1))]
 
 
 class AbortBody(Body):

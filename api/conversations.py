@@ -3,10 +3,10 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from sse_starlette import EventSourceResponse
 
 from api.deps import ConversationDep, IdentityDep, PartsDep
 from api.events import stream
+from api.stream import EventStream
 from domain.record import Conversation
 
 router = APIRouter(prefix="/api/conversations", tags=["conversations"])
@@ -34,7 +34,7 @@ async def get_conversation(conversation: ConversationDep, parts: PartsDep, who: 
 
 @router.get(
     "/{conversation_id}/events",
-    response_class=EventSourceResponse,
+    response_class=EventStream,
     responses={204: {"description": "Nothing is live there"}},
 )
 async def follow_conversation(conversation: ConversationDep, parts: PartsDep, who: IdentityDep) -> Response:

@@ -1,4 +1,7 @@
-"""What a route gets handed: the parts of the application, who asks, and the idempotency key."""
+"""What a route gets handed: the parts of the application, who asks, and the idempotency key.
+
+All of it in coroutines, though none of them waits: FastAPI hands plain functions to a thread each time.
+"""
 
 from typing import Annotated
 
@@ -12,16 +15,17 @@ from domain.ids import ConversationId
 KEY_CHARS = 255
 
 
-def parts(request: Request) -> Parts:
+async def parts(request: Request) -> Parts:
     made: Parts = request.app.state.parts
     return made
 
 
-def identity(request: Request) -> Identity:
-    return identify(request, development=parts(request).development)
+async def identity(request: Request) -> Identity:
+    made: Parts = request.app.state.parts
+    return identify(request, development=made.development)
 
 
-def idempotency_key(value: Annotated[str | None, Header(alias="Idempotency-Key")] = None) -> str | None:
+async def idempotency_key(value: Annotated[str | None, Header(alias="Idempotency-Key")] = None) -> str | None:
     """The key, quoted (as the draft standard writes it) or bare."""
     if value is None:
         return None
@@ -31,7 +35,7 @@ def idempotency_key(value: Annotated[str | None, Header(alias="Idempotency-Key")
     return key
 
 
-def conversation(conversation_id: str) -> ConversationId:
+async def conversation(conversation_id: str) -> ConversationId:
     """The id in the spelling of the record; there are clients that write UUIDs in capitals."""
     return ConversationId(conversation_id.lower())
 

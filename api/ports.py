@@ -1,16 +1,26 @@
 """What the routes need of the world beside the engine and the log. `app.py` brings the adapters."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, Protocol
 
 from domain.agent import Agent
-from domain.approval import Receipt
 from domain.content import JsonObject, Message
 from domain.ids import ApprovalId, ConversationId, GenerationId
 from domain.ports import Conditions, Engine, StoredGeneration
-from domain.record import Claimed, Conversation, NewStart, Page, StatusFilter, StoredApproval
+from domain.record import (
+    ApprovalFilter,
+    Claimed,
+    Conversation,
+    NewStart,
+    Page,
+    StatusFilter,
+    StoredApproval,
+    StoredDecision,
+)
 from domain.view import View
 
 
@@ -52,7 +62,11 @@ class Queries(Protocol):
 
     async def approval(self, tenant: str, owner: str, approval: ApprovalId) -> StoredApproval: ...
 
-    async def receipt(self, generation: GenerationId, approval: ApprovalId) -> Receipt | None: ...
+    async def approvals(
+        self, tenant: str, owner: str, *, status: ApprovalFilter = "pending", limit: int = 50, before: str | None = None
+    ) -> Page[StoredApproval]: ...
+
+    async def decisions(self, generation: GenerationId) -> list[StoredDecision]: ...
 
     async def counts(self) -> dict[str, int]: ...
 
@@ -81,6 +95,14 @@ class Reading(Protocol):
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 
 
+class Lasting(Protocol):
+    """A response that is open until something ends it."""
+
+    def leave(self) -> None:
+        """This process goes away."""
+        ...
+
+
 class Counts(Protocol):
     """What the readers of this process did so far."""
 
@@ -101,6 +123,13 @@ class Readers(Protocol):
     async def open(self, generation: GenerationId, after: int | None) -> Reading: ...
 
 
+class Bells(Protocol):
+    """Tells when an inbox may have changed."""
+
+    def hearing(self, tenant: str, owner: str, rang: asyncio.Event) -> AbstractContextManager[None]:
+        """Inside, the event is set for each change, but a ring may be lost: look into the record all the same."""
+
+
 SchemaErrors = Callable[[JsonObject, JsonObject], Sequence[JsonObject]]  # each {pointer, message}
 
 
@@ -113,9 +142,11 @@ class Parts:
     queries: Queries
     logs: Logs
     readers: Readers
+    bells: Bells
     agents: Mapping[str, Agent]
     schema_errors: SchemaErrors
     conditions: Conditions
     checks: Mapping[str, Callable[[], Awaitable[bool]]]  # by name: whether it answers
     development: bool
     keepalive: timedelta
+    streams: set[Lasting]  # those that are open

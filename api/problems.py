@@ -79,22 +79,34 @@ def problem(
     members: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """A problem body; `type` is a path on this server that explains the code."""
-    body = {
-        "type": f"/problems/{code}",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "instance": instance,
-        "code": code,
-        **{name: value for name, value in (members or {}).items() if value is not None},
-    }
+    """The response; `type` in it is a path on this server that explains the code."""
     return JSONResponse(
-        body,
+        _body(status, code, detail, instance, members),
         status_code=status,
         media_type=MEDIA_TYPE,
         headers={**HEADERS.get(status, {}), **(headers or {})},
     )
+
+
+def refusal(error: errors.FermataError, *, instance: str) -> dict[str, Any]:
+    """The body of the problem that this error is. One that has no place in the table is a bug, and raised again."""
+    known = next((PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS), None)
+    if known is None:
+        raise error
+    return _body(*known, str(error), instance, error.members)
+
+
+def misread(found: Sequence[Mapping[str, Any]], *, instance: str) -> dict[str, Any]:
+    """The body about a request that is not what the contract says.
+
+    A decision whose body is no JSON object at all has a code of its own.
+    """
+    if any(_is_shapeless(each) for each in found) and instance.endswith("/decisions"):
+        return refusal(errors.InvalidBody(), instance=instance)
+    details = [{"pointer": _pointer(each["loc"]), "message": each["msg"]} for each in found]
+    what = "; ".join(f"{each['pointer'] or 'the body'}: {each['message']}" for each in details[:3])
+    detail = f"The request is not what the contract says. {what}"[:500]
+    return _body(422, "invalid_request", detail, instance, {"errors": details})
 
 
 def install(app: FastAPI) -> None:
@@ -108,27 +120,12 @@ def install(app: FastAPI) -> None:
 async def _domain_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, errors.FermataError):
         return await _bug(request, error)
-    known = next((PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS), None)
-    if known is None:
-        raise error  # a bug, not an answer
-    status, code = known
-    return problem(status, code, str(error), instance=request.url.path, members=error.members)
+    return _answer(refusal(error, instance=request.url.path))
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
-    """Not what the contract says. A decision whose body is no JSON object at all has a code of its own."""
     found = error.errors() if isinstance(error, RequestValidationError) else []
-    if any(_is_shapeless(each) for each in found) and request.url.path.endswith("/decisions"):
-        return problem(400, "invalid_body", str(errors.InvalidBody()), instance=request.url.path)
-    details = [{"pointer": _pointer(each["loc"]), "message": each["msg"]} for each in found]
-    what = "; ".join(f"{each['pointer'] or 'the body'}: {each['message']}" for each in details[:3])
-    return problem(
-        422,
-        "invalid_request",
-        f"The request is not what the contract says. {what}"[:500],
-        instance=request.url.path,
-        members={"errors": details},
-    )
+    return _answer(misread(found, instance=request.url.path))
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
@@ -147,9 +144,29 @@ async def _bug(request: Request, error: Exception) -> JSONResponse:
     return problem(500, "internal_error", "Something went wrong on the server.", instance=request.url.path)
 
 
+def _body(
+    status: int, code: str, detail: str, instance: str, members: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    return {
+        "type": f"/problems/{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": instance,
+        "code": code,
+        **{name: value for name, value in (members or {}).items() if value is not None},
+    }
+
+
+def _answer(body: dict[str, Any]) -> JSONResponse:
+    status: int = body["status"]
+    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=HEADERS.get(status))
+
+
 def _is_shapeless(found: Mapping[str, Any]) -> bool:
     """Whether the body is no JSON object, as opposed to one in which something is wrong."""
-    return found["type"] == "json_invalid" or (tuple(found["loc"]) == ("body",) and found["type"] != "value_error")
+    whole = tuple(found["loc"]) == ("body",)
+    return found["type"] == "json_invalid" or (whole and found["type"] not in ("value_error", "too_long"))
 
 
 def _pointer(location: Sequence[str | int]) -> str:

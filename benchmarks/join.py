@@ -3,26 +3,20 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 
-from activities.snapshots import BYTES_PER_EVENT, Snapshots
-from adapters.redis_log import RedisLog
+from activities.snapshots import BYTES_PER_EVENT
 from benchmarks.findings import Findings, Table, Target
 from benchmarks.measure import percentile
+from benchmarks.pen import SNAPSHOT_EVERY, pen, words
 from benchmarks.reader import Heard
 from benchmarks.stage import Stage, stage
 from domain.content import TextPart
 from domain.events import Event, TextDelta
 from domain.ids import GenerationId
-from domain.ports import Writer
 from domain.view import View, fold
-from tests.provider.script import Reply, Silence
 
 LENGTHS = (10_000, 100_000)  # deltas, each an entry of its own
 JOINS = 30
-BATCH = 250
-SNAPSHOT_EVERY = 256
-RETENTION = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -33,6 +27,7 @@ class Grown:
     deltas: int
     tail: int  # events behind the snapshot
     last: int  # number of the last event
+    mark: bytes  # how it ends
 
 
 @dataclass(frozen=True)
@@ -46,11 +41,7 @@ class Join:
 
 async def join() -> Findings:
     async with stage() as here:
-        log = RedisLog(here.redis_url, retention=RETENTION)
-        try:
-            logs = [await _grow(here, log, length) for length in LENGTHS]
-        finally:
-            await log.aclose()
+        logs = [await _grow(here, length) for length in LENGTHS]
         joins = {grown: [await _join(here, grown) for _ in range(JOINS)] for grown in logs}
     return Findings(
         about="A running generation whose log was written directly, through the log's own adapter and with the worker's"
@@ -77,43 +68,21 @@ def _targets(grown: Grown, joins: list[Join]) -> Iterator[Target]:
     yield Target(f"complete p50, {grown.deltas} deltas", percentile([each.complete for each in joins], 50), 5, "ms")
 
 
-async def _grow(here: Stage, log: RedisLog, deltas: int) -> Grown:
-    """The model of this generation never says a word; another writer says it all."""
-    await here.provider.script(Reply(steps=(Silence(),)))
-    generation = GenerationId(await here.start("say nothing"))
-    reader = await here.read(generation)
-    await reader.sees(b"event: turn.started")
-    reader.close()
-    snapshots, writer = Snapshots(log, generation, SNAPSHOT_EVERY), Writer(name="benchmark", epoch=1)
-    tail = max(SNAPSHOT_EVERY, len(_text(deltas)) // 2 // BYTES_PER_EVENT)
-    last = 0
-    for begin, end in _batches(deltas - tail, deltas):
-        batch: list[Event] = [_delta(number) for number in range(begin, end)]
-        last = await log.append(generation, writer, begin + 1, batch)
-        if end <= deltas - tail:
-            snapshots.took(batch, last)
-        if end == deltas - tail:
-            await snapshots.save()
-    await snapshots.aclose()
-    return Grown(generation, deltas, tail, last)
-
-
-def _batches(*ends: int) -> Iterator[tuple[int, int]]:
-    """Ranges that cover everything up to the last end, with a border at each."""
-    begin = 0
-    for end in ends:
-        for at in range(begin, end, BATCH):
-            yield at, min(at + BATCH, end)
-        begin = end
+async def _grow(here: Stage, deltas: int) -> Grown:
+    tail = max(SNAPSHOT_EVERY, len(words(deltas)) // 2 // BYTES_PER_EVENT)
+    async with pen(here) as writing:
+        await writing.write(deltas - tail)
+        await writing.write(tail, snapshots=False)
+        return Grown(writing.generation, deltas, tail, writing.last, writing.mark)
 
 
 async def _join(here: Stage, grown: Grown) -> Join:
     began = time.monotonic_ns()
     reader = await here.read(grown.generation, after=None)
-    await reader.sees(f'"text":"{_word(grown.deltas - 1)}"}}\n\n'.encode())
+    await reader.sees(grown.mark)
     events = reader.heard()
     reader.close()
-    assert _said(events) == _text(grown.deltas)
+    assert _said(events) == words(grown.deltas)
     assert events[-1].seq == grown.last
     assert len(events) == grown.tail + 1
     return Join((reader.first() - began) / 1e6, (events[-1].at - began) / 1e6, reader.size())
@@ -132,15 +101,3 @@ def _said(events: list[Heard]) -> str:
 
 def _parsed(event: Heard) -> Event:
     return TextDelta.model_validate(event.data)
-
-
-def _delta(number: int) -> TextDelta:
-    return TextDelta(turn=1, attempt=1, part=0, text=_word(number))
-
-
-def _word(number: int) -> str:
-    return f"{number:05d} "
-
-
-def _text(deltas: int) -> str:
-    return "".join(map(_word, range(deltas)))

@@ -27,6 +27,12 @@ class Reader(asyncio.Protocol):
         self._pieces: list[tuple[int, bytes]] = []
         self._more = asyncio.Event()
         self._lost = False
+        self._answered = asyncio.Event()
+
+    async def answered(self) -> None:
+        """Until the server has begun its answer, with or without events yet."""
+        await self._answered.wait()
+        assert self._parser.get_status_code() == 200, self._parser.get_status_code()
 
     async def sees(self, mark: bytes) -> None:
         """Until these bytes have come."""
@@ -78,6 +84,10 @@ class Reader(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._lost = True
         self._more.set()
+        self._answered.set()
+
+    def on_headers_complete(self) -> None:
+        self._answered.set()
 
     def on_body(self, body: bytes) -> None:
         self._pieces.append((time.monotonic_ns(), body))

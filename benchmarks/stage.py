@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
+from redis.asyncio import Redis
+
 from benchmarks.measure import child_running
 from benchmarks.reader import Reader, read
 from devstack.errors import CannotStart
@@ -20,10 +22,10 @@ from tests.stack import Stack, fermata_dev
 
 Result = TypeVar("Result")
 
-# No titles: they would be a second request to the model beside each answer.
+# No titles: they would be a second request to the model beside each answer. Patience: some models here never speak.
 CONFIGURATION = """
 providers:
-  scripted: {{kind: openai, base_url: "{provider}/v1", api_key: none}}
+  scripted: {{kind: openai, base_url: "{provider}/v1", api_key: none, first_byte_timeout: 10m, silence_timeout: 10m}}
 agents:
   plain: {{model: "scripted:model"}}
   careful: {{model: "scripted:model", tools: ["benchmarks.moment:moment"]}}
@@ -52,12 +54,18 @@ class Stage:
     async def read(self, generation: str, after: int | None = 0) -> Reader:
         return await read(self.stack.url, generation, after)
 
+    async def asked_of_valkey(self) -> dict[str, float]:
+        """Commands it has executed so far, those inside of scripts too, and bytes that came in."""
+        async with Redis.from_url(self.redis_url) as client:
+            stats = await client.info("stats")
+        return {"commands": stats["total_commands_processed"], "bytes": stats["total_net_input_bytes"]}
+
 
 @asynccontextmanager
 async def stage() -> AsyncIterator[Stage]:
     """A fresh stack for the length of the block: one worker, one API, as `fermata dev` starts them."""
     with tempfile.TemporaryDirectory(prefix="fermata-bench-") as directory:
-        port = _free_port()
+        port = free_ports(10)
         async with provider_process() as provider:
             configuration = _configuration(Path(directory), provider.url)
             async with fermata_dev(port, Path(directory, "data"), "--config", str(configuration)) as stack:
@@ -90,12 +98,12 @@ def _configuration(directory: Path, provider: str) -> Path:
     return path
 
 
-def _free_port() -> int:
-    """The first of ten free ones in a row, below those that the kernel hands out to connections."""
+def free_ports(count: int) -> int:
+    """The first of so many free ones in a row, below those that the kernel hands out to connections."""
     while True:
         first = random.randrange(20_000, 30_000)
         try:
-            check_free(("benchmarks", port) for port in range(first, first + 10))
+            check_free(("benchmarks", port) for port in range(first, first + count))
         except CannotStart:
             continue
         return first

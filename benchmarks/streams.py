@@ -37,6 +37,7 @@ class Run:
     streams: int
     latencies: list[float]  # milliseconds, of the tokens in the window
     cost: dict[str, float]  # µs of CPU per token in the window, by process
+    asked: dict[str, float]  # commands and bytes that went to Valkey per token in the window
     others: float  # cores that went to processes which are none of ours
     starting: float  # seconds per stream
 
@@ -72,9 +73,11 @@ async def run(here: Stage, streams: int, starting: float) -> Run:
         raise TooMany(f"after {time.monotonic() - now:.0f} s they were still not all started")
     await asyncio.gather(*(reader.sees(b"event: text.delta") for reader in readers))
     await asyncio.sleep(SETTLE)
+    asked = await here.asked_of_valkey()
     opened, machine, before = time.monotonic_ns(), busy(), cpu_of(here.pids)
     await asyncio.sleep(WINDOW)
     closed, used = time.monotonic_ns(), spent(before, cpu_of(here.pids))
+    asked = spent(asked, await here.asked_of_valkey())
     others = (busy() - machine - sum(used.values())) / WINDOW
     await asyncio.gather(*(reader.ended() for reader in readers))
     read = [exact(reader.heard(), count, attempts=2) for reader in readers]
@@ -83,7 +86,8 @@ async def run(here: Stage, streams: int, starting: float) -> Run:
     tokens = [arrival for arrivals in read for arrival in arrivals if opened <= arrival.sent < closed]
     latencies = [(arrival.at - arrival.sent) / 1e6 for arrival in tokens]
     cost = {name: seconds * 1e6 / len(tokens) for name, seconds in used.items()}
-    return Run(streams, latencies, cost, others, starting)
+    asked = {what: count / len(tokens) for what, count in asked.items()}
+    return Run(streams, latencies, cost, asked, others, starting)
 
 
 def exact(events: list[Heard], count: int, attempts: int = 1) -> list[Arrival]:

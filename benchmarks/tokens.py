@@ -24,13 +24,18 @@ async def tokens() -> Findings:
     return Findings(
         about=f"{WINDOW:g} s of streams at {RATE} tokens/s, one reader each, after all are up. Latency from the"
         " provider's send to the reader's socket, in ms. CPU per token in µs; that of the worker includes reading the"
-        " provider's stream and the heartbeats, and at few streams all that an idle process does. The targets are for"
+        " provider's stream and the heartbeats, and at few streams all that an idle process does. What went to Valkey"
+        " is per token too, commands inside of its scripts included. The targets are for"
         f" {STREAMS[-1]} streams. {limit}",
         tables=[
             Table(
                 ("streams", "p50", "p99", "max", *runs[-1].cost, "worker + API + Valkey", "others, cores"),
                 [_row(each) for each in runs],
-            )
+            ),
+            Table(
+                ("streams", "commands to Valkey", "bytes to Valkey"),
+                [(str(each.streams), *(f"{count:.1f}" for count in each.asked.values())) for each in runs],
+            ),
         ],
         targets=_targets(runs[-1], reading),
     )
@@ -62,4 +67,6 @@ def _targets(last: Run, reading: float) -> list[Target]:
         Target("latency p99", p99 if reached else math.inf, 5, "ms"),
         Target(f"reading the provider's stream, {last.streams} streams", reading, 60, "µs per token"),
         Target(f"worker beyond that + API + Valkey, {last.streams} streams", last.chain - reading, 90, "µs per token"),
+        Target(f"commands to Valkey, {last.streams} streams", last.asked["commands"], 4, "per token"),
+        Target(f"bytes to Valkey, {last.streams} streams", last.asked["bytes"], 220, "per token"),
     ]

@@ -15,6 +15,7 @@ from domain.approval import Decision, Receipt
 from domain.content import JsonObject
 from domain.errors import FermataError, Unavailable
 from domain.ids import ApprovalId, GenerationId
+from domain.record import StoredApproval
 from domain.view import View
 
 CONNECT = timedelta(seconds=5)
@@ -72,15 +73,19 @@ class Api:
     def view(self, generation: GenerationId) -> View:
         return View.model_validate(self._ask("GET", _path(generation)))
 
-    def waiting(self) -> Iterator[GenerationId]:
-        """The caller's generations that wait for a decision, newest first."""
+    def waiting(self) -> Iterator[StoredApproval]:
+        """The approvals that wait for the caller's decision, oldest first."""
         before: str | None = None
         while True:
             query = f"&before={quote(before, safe='')}" if before else ""
-            page = self._ask("GET", f"/api/generations?status=requires_action{query}")
-            yield from (GenerationId(item["id"]) for item in page["items"])
+            page = self._ask("GET", f"/api/approvals?status=pending{query}")
+            yield from map(_approval, page["items"])
             if not (before := page["next"]):
                 return
+
+    def approval(self, approval: ApprovalId) -> StoredApproval:
+        """One, whether it still waits or not."""
+        return _approval(self._ask("GET", f"/api/approvals/{quote(approval, safe='')}"))
 
     def decide(self, generation: GenerationId, approval: ApprovalId, decisions: list[Decision]) -> Receipt | None:
         """The receipt; None if no worker answers, in which case the decision is kept until one does."""
@@ -151,6 +156,11 @@ def _json(response: httpx2.Response) -> JsonObject | None:
     except ValueError:
         return None
     return body if isinstance(body, dict) else None
+
+
+def _approval(item: JsonObject) -> StoredApproval:
+    """From an item, which has the approval's own fields and those beside it on one level."""
+    return StoredApproval.model_validate({**item, "approval": item})
 
 
 def _path(generation: GenerationId) -> str:

@@ -11,6 +11,7 @@ from domain.content import Part, ReasoningPart, TextPart, ToolCallPart
 from domain.events import (
     ApprovalDecided,
     ApprovalExpired,
+    ApprovalExtended,
     ApprovalRequested,
     Event,
     FinishReason,
@@ -108,6 +109,8 @@ def write(sofar: Transcript, event: Event, now: datetime) -> Written:
         case ApprovalExpired(then=then):
             after = "the answer ends" if then == "end" else "its calls are denied"
             return note(sofar, f"⌛ Nobody decided in time; {after}.", "yellow")
+        case ApprovalExtended(expires_at=expires_at, by=by):
+            return note(sofar, f"⌛ {line(by.name)} gave it more time, until {clock(expires_at, now)}.", "dim")
         case SteerApplied(text=text):
             return note(sofar, f"» {line(text)}", "dim")
         case GenerationFinished():

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
 
-from domain import calling, turns
+from domain import calling, expiring, turns
 from domain.errors import IllegalFact
 from domain.events import (
     AgentRef,
@@ -23,6 +23,7 @@ from domain.facts import (
     ApprovalTimedOut,
     CallsJudged,
     DecisionsMade,
+    Extended,
     Fact,
     ModelCut,
     ModelFailed,
@@ -119,7 +120,8 @@ CELLS: dict[tuple[type[Phase], type[Fact]], Handler] = {
     (Stopping, ModelFailed): turns.late_failure,
     (Judging, CallsJudged): calling.calls_judged,
     (Acting, DecisionsMade): calling.decisions_made,
-    (Acting, ApprovalTimedOut): calling.approval_timed_out,
+    (Acting, ApprovalTimedOut): expiring.approval_timed_out,
+    (Acting, Extended): expiring.approval_extended,
     (Acting, ToolReturned): calling.tool_returned,
     (Acting, ToolLost): calling.tool_lost,
     (Stopping, ToolReturned): calling.late_result,
@@ -141,6 +143,7 @@ IGNORED: frozenset[tuple[type[Phase], type[Fact]]] = frozenset(
         (Stopping, TitleMade),  # no title is set late after a stop
         *((phase, SteerWithdrawn) for phase in (Finishing, Ended)),
         *((phase, ApprovalTimedOut) for phase in (Thinking, Judging, Stopping, Finishing, Ended)),  # stale timers
+        *((phase, Extended) for phase in (Thinking, Judging, Stopping, Finishing, Ended)),  # decided a moment before
         *((Ended, fact) for fact in (StopRequested, TitleMade, TitleTimedOut)),
     }
 )

@@ -11,6 +11,8 @@ from domain.content import Actor, JsonObject, Value
 from domain.ids import ApprovalId, CallId
 from domain.policy import DecisionKind, OnExpiry
 
+Via = Literal["http", "signal", "update"]  # the way a decision came: through the API, or straight to the workflow
+
 
 class CallRequest(Value):
     """One call that needs a person. Arguments and schema live in the store, and are filled in where they are shown."""

@@ -1,4 +1,4 @@
-"""Transitions of the tool calls of a turn: judged, decided, timed out, returned, lost."""
+"""Transitions of the tool calls of a turn: judged, decided, returned, lost."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -7,17 +7,15 @@ from typing import TypeVar
 from domain import wording
 from domain.approval import Decision, digest
 from domain.asking import approval_for, mint_approval, request_for, with_receipt
-from domain.content import Actor, ErrorInfo, ToolStatus
+from domain.content import Actor, ToolStatus
 from domain.errors import IllegalFact
 from domain.events import (
     ApprovalDecided,
-    ApprovalExpired,
     ApprovalRequested,
     Event,
     ToolCompleted,
 )
 from domain.facts import (
-    ApprovalTimedOut,
     CallJudgement,
     CallsJudged,
     DecisionsMade,
@@ -36,7 +34,7 @@ from domain.generation import (
     Stopping,
 )
 from domain.ids import CallId
-from domain.moves import Step, act, answer, check_turn, policy_reason, stop, to, unanswered
+from domain.moves import Step, act, answer, check_turn, policy_reason, to
 from domain.policy import Expiry
 
 WithCalls = TypeVar("WithCalls", Acting, Stopping)
@@ -99,6 +97,8 @@ def decisions_made(generation: Generation, phase: Acting, made: DecisionsMade, n
             reason=decision.reason,
             arguments=decision.arguments if decision.decision == "edit" else None,
             text=decision.text if decision.decision == "respond" else None,
+            via=made.via,
+            client=made.client,
         )
         for decision in made.decisions
     ]
@@ -138,27 +138,6 @@ def _decide(
         case "respond":
             call, event = answer(call, turn, "completed", wording.responded(decision))
             return call, [event]
-
-
-def approval_timed_out(generation: Generation, phase: Acting, timed_out: ApprovalTimedOut, now: datetime) -> Step:
-    """The time is over; a stale timer, whose approval is gone, changes nothing."""
-    approval = next((a for a in phase.approvals if a.id == timed_out.approval_id), None)
-    if approval is None:
-        return generation, []
-    events: list[Event] = [ApprovalExpired(approval_id=approval.id, then=approval.then)]
-    asked = {request.call_id for request in approval.calls}
-    calls = []
-    for call in phase.calls:
-        if call.call_id in asked:
-            call, event = unanswered(call, phase.turn, "expired", wording.EXPIRED)
-            events.append(event)
-        calls.append(call)
-    approvals = tuple(a for a in phase.approvals if a.id != approval.id)
-    acting = Acting(turn=phase.turn, calls=tuple(calls), approvals=approvals)
-    if approval.then == "deny":
-        return act(generation, acting, events, now)
-    error = ErrorInfo(code="approval_expired", message="Nobody decided in time, so the answer ended here.")
-    return stop(generation, acting.turn, acting.calls, "expired", error), events
 
 
 def tool_returned(generation: Generation, phase: Acting, returned: ToolReturned, now: datetime) -> Step:

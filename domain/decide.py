@@ -5,10 +5,10 @@ the state gives every refusal, in one order, whoever asks.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
-from domain.approval import Approval, CallRequest, Decision, Receipt
+from domain.approval import Approval, CallRequest, Decision, Receipt, Via
 from domain.content import Actor, JsonObject, Value
 from domain.errors import (
     AlreadyDecided,
@@ -24,20 +24,34 @@ from domain.errors import (
     UndecidedCalls,
     UnknownCall,
 )
-from domain.facts import DecisionsMade
+from domain.facts import DecisionsMade, Extended
 from domain.generation import Generation, pending
 from domain.ids import ApprovalId, CallId, GenerationId
 
 
 class ResumeRequest(Value):
-    """Decisions of one person on one approval. Without `partial` they must cover every open call."""
+    """Decisions of one person on one approval. Without `partial` they must cover every open call.
+
+    `via` and `client` say from where, for the record; who sends it straight to the workflow need not say it.
+    """
 
     generation_id: GenerationId
     approval_id: ApprovalId | None = None
     decisions: tuple[Decision, ...] = ()
     partial: bool = False
     by: Actor
+    via: Via | None = None
+    client: str | None = None
     argument_errors: tuple[JsonObject, ...] = ()  # of edited arguments against the schema: {call_id, pointer, message}
+
+
+class ExtendRequest(Value):
+    """More time for an approval, beyond its deadline."""
+
+    generation_id: GenerationId
+    approval_id: ApprovalId
+    more: timedelta
+    by: Actor
 
 
 class ResumeAnswer(Value):
@@ -47,11 +61,11 @@ class ResumeAnswer(Value):
     receipt: Receipt
 
 
-def decide(generation: Generation, request: ResumeRequest, now: datetime) -> DecisionsMade:
+def decide(generation: Generation, request: ResumeRequest, now: datetime, *, sent_as: Via = "update") -> DecisionsMade:
     """The fact these decisions make. Raises the first refusal of the ladder."""
     if len({d.call_id for d in request.decisions}) < len(request.decisions):
         raise InvalidBody("Two decisions for one call. Decide each call once.")
-    approval = _approval_in_question(generation, request, now)
+    approval = _approval_in_question(generation, request.approval_id, now)
     calls = {call.call_id: call for call in approval.calls}
     _check_coverage(generation, approval, calls, request)
     _check_allowed(calls, request.decisions)
@@ -60,7 +74,19 @@ def decide(generation: Generation, request: ResumeRequest, now: datetime) -> Dec
         raise IncompleteDecision(calls=incomplete)
     if request.argument_errors:
         raise ArgumentsInvalid(errors=list(request.argument_errors))
-    return DecisionsMade(approval_id=approval.id, decisions=request.decisions, by=request.by)
+    return DecisionsMade(
+        approval_id=approval.id,
+        decisions=request.decisions,
+        by=request.by,
+        via=request.via or sent_as,
+        client=request.client,
+    )
+
+
+def extend(generation: Generation, request: ExtendRequest, now: datetime) -> Extended:
+    """The fact that this makes. Raises the first refusal of the ladder."""
+    approval = _approval_in_question(generation, request.approval_id, now)
+    return Extended(approval_id=approval.id, until=approval.expires_at + request.more, by=request.by)
 
 
 def answer(generation: Generation, approval_id: ApprovalId) -> ResumeAnswer:
@@ -77,17 +103,17 @@ def sole_approval(generation: Generation, approval_id: str) -> Approval:
     raise ApprovalNotFound(f"No approval {approval_id!r} is pending.")
 
 
-def _approval_in_question(generation: Generation, request: ResumeRequest, now: datetime) -> Approval:
+def _approval_in_question(generation: Generation, approval_id: ApprovalId | None, now: datetime) -> Approval:
     waiting = pending(generation)
-    receipt = _receipt(generation, request.approval_id) if request.approval_id else None
+    receipt = _receipt(generation, approval_id) if approval_id else None
     if not waiting:
         if receipt is not None:
             raise AlreadyDecided(receipt=receipt.model_dump(mode="json"))
         raise NotPaused()
-    named = next((a for a in waiting if a.id == request.approval_id), None)
+    named = next((a for a in waiting if a.id == approval_id), None)
     if now >= (named or waiting[0]).expires_at:
         raise PauseExpired(expires_at=(named or waiting[0]).expires_at.isoformat())
-    if request.approval_id is None:
+    if approval_id is None:
         raise ApprovalIdRequired(current=[a.id for a in waiting])
     if named is None:
         raise ApprovalMismatch(current=waiting[0].id, receipt=receipt.model_dump(mode="json") if receipt else None)

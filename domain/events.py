@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from domain.approval import Approval
+from domain.approval import Approval, Via
 from domain.content import Actor, ErrorInfo, JsonObject, Message, Part, ToolStatus, Usage, Value
 from domain.ids import ApprovalId, CallId, ConversationId, GenerationId, MessageId, SteerId
 from domain.policy import DecisionKind, OnExpiry
@@ -121,12 +121,24 @@ class ApprovalDecided(Value):
     reason: str | None = None
     arguments: JsonObject | None = None
     text: str | None = None
+    via: Via | None = None
+    client: str | None = None  # what the decider's program calls itself
 
 
 class ApprovalExpired(Value):
     type: Literal["approval.expired"] = "approval.expired"
     approval_id: ApprovalId
     then: OnExpiry
+
+
+class ApprovalExtended(Value):
+    """There is more time to decide."""
+
+    type: Literal["approval.extended"] = "approval.extended"
+    approval_id: ApprovalId
+    expires_at: datetime
+    by: Actor
+    at: datetime
 
 
 class GenerationPaused(Value):
@@ -223,6 +235,7 @@ Event = Annotated[
     | ApprovalRequested
     | ApprovalDecided
     | ApprovalExpired
+    | ApprovalExtended
     | GenerationPaused
     | GenerationResumed
     | ToolStarted

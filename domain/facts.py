@@ -1,8 +1,9 @@
 """Facts: things that did happen, fed to the machine. Named by past participles; they carry no content, only sizes."""
 
+from datetime import datetime
 from typing import Literal
 
-from domain.approval import Decision
+from domain.approval import Decision, Via
 from domain.content import Actor, ToolStatus, Usage, Value
 from domain.events import FinishReason
 from domain.ids import ApprovalId, CallId, SteerId
@@ -80,11 +81,22 @@ class DecisionsMade(Value):
     approval_id: ApprovalId
     decisions: tuple[Decision, ...]
     by: Actor
+    via: Via | None = None
+    client: str | None = None
 
 
 class ApprovalTimedOut(Value):
     fact: Literal["approval_timed_out"] = "approval_timed_out"
     approval_id: ApprovalId
+
+
+class Extended(Value):
+    """Somebody who may decide wants more time for it."""
+
+    fact: Literal["extended"] = "extended"
+    approval_id: ApprovalId
+    until: datetime
+    by: Actor
 
 
 class ToolReturned(Value):
@@ -148,6 +160,7 @@ Fact = (
     | CallsJudged
     | DecisionsMade
     | ApprovalTimedOut
+    | Extended
     | ToolReturned
     | ToolLost
     | Steered

@@ -1,5 +1,7 @@
 """Bounds that protect people, the model's context and the stores; the numbers are defaults of the configuration."""
 
+from datetime import timedelta
+
 TOOL_OUTPUT_CHARS = 50_000
 STEER_CHARS = 16_000
 STEERS_QUEUED = 10
@@ -7,6 +9,7 @@ QUEUE = 10
 REASON_CHARS = 16_000
 NESTING = 100  # levels of JSON; parsers give up at 200, and what is stored gets wrapped in some more
 REQUEST_BYTES = 1_000_000
+LONGEST_EXTENSION = timedelta(days=30)  # at a time
 EDITED_ARGUMENTS_BYTES = 64_000  # decisions travel through the engine's history
 
 

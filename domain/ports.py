@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from domain.agent import ToolSpec
 from domain.approval import Approval, Receipt
 from domain.content import ErrorInfo, JsonObject, Message, Part, ToolStatus, Usage, Value
-from domain.decide import ResumeAnswer, ResumeRequest
+from domain.decide import ExtendRequest, ResumeAnswer, ResumeRequest
 from domain.events import ApprovalDecided, Event, FinishReason, Outcome, Totals
 from domain.ids import ApprovalId, CallId, ConversationId, GenerationId, MessageId
 from domain.prompt import Said
@@ -145,6 +145,9 @@ class Engine(Protocol):
     async def resume_later(self, owner: Address, request: ResumeRequest) -> None:
         """Leave the decisions with the engine without waiting for a worker. Raises NotPaused if nothing runs."""
 
+    async def extend(self, owner: Address, request: ExtendRequest) -> datetime:
+        """The new deadline. Raises NotPaused if nothing runs in that conversation."""
+
     async def abort(self, owner: Address, request: AbortRequest) -> Aborted:
         """Stop, and return when all is stored and told. Raises GenerationNotFound if it does not run."""
 
@@ -185,6 +188,16 @@ class Log(Protocol):
 
     async def events_after(self, generation: GenerationId, after: int) -> list[tuple[int, Event]]:
         """Every kept event beyond the sequence number, in order."""
+
+
+# The bell.
+class Bell(Protocol):
+    """Tells whoever looks at an inbox that something has changed in it."""
+
+    async def ring(self, tenant: str, owner: str) -> None:
+        """Ring for who may decide in the owner's conversations. It may be lost, which raises nothing: the store is the
+        memory, and who listens also looks there from time to time.
+        """
 
 
 # The store.
@@ -289,6 +302,9 @@ class Store(Protocol):
 
     async def save_approval(self, generation: GenerationId, approval: Approval) -> None:
         """Keep an approval as pending, its calls as asked, and the generation as requires_action."""
+
+    async def extend_approval(self, generation: GenerationId, approval: ApprovalId, expires_at: datetime) -> None:
+        """Note the new deadline, if people are still asked."""
 
     async def save_decision(self, generation: GenerationId, decided: ApprovalDecided) -> None:
         """Append a decision, and note it on the call."""

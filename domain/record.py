@@ -4,16 +4,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Literal, TypeVar, get_args
 
-from domain.approval import Approval
-from domain.content import Value
-from domain.events import Outcome
-from domain.ids import ConversationId, GenerationId, MessageId
+from domain.approval import Approval, Receipt, Via
+from domain.content import Actor, JsonObject, Value
+from domain.events import AgentRef, Outcome
+from domain.ids import ApprovalId, CallId, ConversationId, GenerationId, MessageId
+from domain.policy import DecisionKind
 from domain.start import StartRequest
 
 Item = TypeVar("Item", bound=Value)
 LiveStatus = Literal["queued", "running", "requires_action"]
 StoredStatus = Literal["submitted"] | LiveStatus | Outcome
 StatusFilter = Literal["live"] | LiveStatus | Outcome
+ApprovalStatus = Literal["pending", "decided", "expired", "closed"]
+ApprovalFilter = ApprovalStatus | Literal["settled"]
 ENDED: tuple[Outcome, ...] = get_args(Outcome)
 
 
@@ -62,14 +65,37 @@ class Conversation(Value):
 
 
 class StoredApproval(Value):
+    """An approval as it was asked, with what became of it. `owner` is whose conversation it is."""
+
     approval: Approval
     generation_id: GenerationId
-    status: Literal["pending", "decided", "expired", "closed"]
+    conversation_id: ConversationId
+    agent: AgentRef
+    owner: Actor
+    title: str | None
+    status: ApprovalStatus
+    receipt: Receipt
+
+
+class StoredDecision(Value):
+    """A line of the audit trail. `name` is the tool's."""
+
+    approval_id: ApprovalId
+    call_id: CallId
+    name: str | None
+    decision: DecisionKind
+    by: Actor
+    at: datetime
+    reason: str | None
+    arguments: JsonObject | None
+    text: str | None
+    via: Via | None
+    client: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
-    """Some items of a list, newest first; `next` is the cursor of the page after it, None at the end."""
+    """Some items of a list; `next` is the cursor of the page after it, None at the end."""
 
     items: tuple[Item, ...]
     next: str | None

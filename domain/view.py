@@ -22,6 +22,7 @@ from domain.events import (
     AgentRef,
     ApprovalDecided,
     ApprovalExpired,
+    ApprovalExtended,
     ApprovalRequested,
     Event,
     GenerationFinished,
@@ -133,6 +134,10 @@ def _step(view: View, event: Event) -> View:
             expired = [a for a in view.approvals if a.id == approval_id]
             view = _with_calls(view, {call.call_id: {"status": "expired"} for a in expired for call in a.calls})
             return view.model_copy(update={"approvals": tuple(a for a in view.approvals if a.id != approval_id)})
+        case ApprovalExtended(approval_id=approval_id, expires_at=expires_at):
+            extended = {"expires_at": expires_at}
+            approvals = (a.model_copy(update=extended) if a.id == approval_id else a for a in view.approvals)
+            return view.model_copy(update={"approvals": tuple(approvals)})
         case GenerationPaused():
             return view.model_copy(update={"status": "requires_action"})
         case GenerationResumed():

@@ -22,6 +22,7 @@ from domain.facts import (
     CallJudgement,
     CallMade,
     CallsJudged,
+    Extended,
     Fact,
     ModelCut,
     ModelFailed,
@@ -208,6 +209,7 @@ def _people(generation: Generation, step: int) -> Iterator[Fact | ResumeRequest]
                     partial=count < len(approval.calls),
                     by=ANN,
                 )
+        yield Extended(approval_id=approval.id, until=approval.expires_at + timedelta(hours=1), by=ANN)
     if isinstance(generation.phase, LIVE):
         yield Steered(id=SteerId(f"steer-{step}"), text="Shorter, please.")
     for steer in generation.steers[:1]:

@@ -1,7 +1,7 @@
-/** What a person can do: send, ask again, stop, turn to another conversation. Each says what went wrong in the page's one notice. */
+/** What a person can do: send, ask again, stop, turn to something else. Each says what went wrong in the page's one notice. */
 import { batch } from "/web/vendor/signals.js";
 import { api, newId } from "/web/api.js";
-import { followGeneration, openConversation, refreshList } from "/web/conversation.js";
+import { followGeneration, openConversation, openInbox, refreshList } from "/web/conversation.js";
 import { forkOf, upsert } from "/web/thread.js";
 import * as state from "/web/state.js";
 
@@ -51,6 +51,12 @@ export function switchBranch(message, steps) {
 export function showConversation(id) {
   history.pushState(null, "", id ? `/?c=${id}` : "/");
   return openConversation(id);
+}
+
+/** Open the inbox, likewise. */
+export function showInbox() {
+  history.pushState(null, "", "/?inbox");
+  openInbox();
 }
 
 export const report = (problem) => (state.notice.value = { tone: "problem", text: problem.message });

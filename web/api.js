@@ -14,13 +14,17 @@ export class Problem extends Error {
 }
 
 export const api = {
+  me: () => get("/api/me"),
   agents: () => get("/api/agents").then(items),
   conversations: () => get("/api/conversations?limit=100").then(items),
   conversation: (id) => get(`/api/conversations/${id}`),
   messages: (conversation) => get(`/api/conversations/${conversation}/messages`).then(items),
   generation: (id) => get(`/api/generations/${id}`),
   start: (body) => post("/api/generations", body),
+  settledApprovals: (before) =>
+    get(`/api/approvals?status=settled&limit=30${before ? `&before=${encodeURIComponent(before)}` : ""}`),
   decide: (id, body) => post(`/api/generations/${id}/decisions`, body),
+  extend: (id, approval, seconds) => post(`/api/generations/${id}/approvals/${approval}/extend`, { seconds }),
   abort: (id) => post(`/api/generations/${id}/abort`, { reason: null }),
 };
 

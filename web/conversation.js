@@ -10,16 +10,7 @@ let following = new AbortController(); // aborted when the page turns to somethi
 
 /** Show a conversation, or with null a new one. The history comes first, then the running answer continues in place. */
 export async function openConversation(id) {
-  const signal = leave();
-  batch(() => {
-    state.conversation.value = id;
-    state.messages.value = [];
-    state.choices.value = {};
-    state.view.value = null;
-    state.notice.value = null;
-    state.loading.value = id !== null;
-    state.drawerOpen.value = false;
-  });
+  const signal = turnTo("conversation", id);
   if (id === null) return;
   try {
     const [history, { live }] = await Promise.all([api.messages(id), api.conversation(id)]);
@@ -39,6 +30,9 @@ export async function openConversation(id) {
     state.notice.value = { tone: "problem", text: problem.message };
   }
 }
+
+/** Show what waits for a decision in all conversations. */
+export const openInbox = () => void turnTo("inbox", null);
 
 /** Follow a generation from a cursor, or with null from a snapshot, until it ends or the page turns away. */
 export async function followGeneration(id, cursor) {
@@ -91,6 +85,21 @@ export async function refreshList() {
 }
 
 const onScreen = () => state.conversations.value.find((item) => item.id === state.conversation.value);
+
+function turnTo(screen, conversation) {
+  const signal = leave();
+  batch(() => {
+    state.screen.value = screen;
+    state.conversation.value = conversation;
+    state.messages.value = [];
+    state.choices.value = {};
+    state.view.value = null;
+    state.notice.value = null;
+    state.loading.value = conversation !== null;
+    state.drawerOpen.value = false;
+  });
+  return signal;
+}
 
 function leave() {
   following.abort();

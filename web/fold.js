@@ -51,6 +51,10 @@ const STEPS = {
     return { ...withCalls(view, Object.fromEntries(asked)), approvals: [...others, approval] };
   },
   "approval.decided": decided,
+  "approval.extended": (view, { approval_id, expires_at }) => ({
+    ...view,
+    approvals: view.approvals.map((known) => (known.id === approval_id ? { ...known, expires_at } : known)),
+  }),
   "approval.expired": (view, { approval_id }) => {
     const calls = view.approvals.filter(({ id }) => id === approval_id).flatMap((approval) => approval.calls);
     const expired = calls.map((call) => [call.call_id, { status: "expired" }]);

@@ -3,29 +3,37 @@ import { effect } from "/web/vendor/signals.js";
 import { render } from "/web/vendor/preact.js";
 import { report } from "/web/actions.js";
 import { api } from "/web/api.js";
-import { openConversation, refreshList } from "/web/conversation.js";
+import { openConversation, openInbox, refreshList } from "/web/conversation.js";
+import { watchInbox } from "/web/inbox.js";
 import { App } from "/web/components/app.js";
 import { html } from "/web/components/html.js";
 import * as state from "/web/state.js";
 
 const LIST_INTERVAL = 5_000; // milliseconds; only while something goes on in a conversation that is not on screen
 
-const addressed = () => new URLSearchParams(location.search).get("c");
+function openAddressed() {
+  const address = new URLSearchParams(location.search);
+  if (address.has("inbox")) openInbox();
+  else openConversation(address.get("c"));
+}
 
 render(html`<${App} />`, document.getElementById("page"));
 effect(() => {
-  const told = [state.paused.value && "Waiting for you", state.title.value, "Fermata"];
-  document.title = told.filter(Boolean).join(" · ");
+  const shown = state.screen.value === "inbox" ? "Approvals" : state.title.value;
+  const told = [state.paused.value && "Waiting for you", shown, "Fermata"].filter(Boolean).join(" · ");
+  const count = state.waitingCount.value;
+  document.title = count ? `(${count}) ${told}` : told;
 });
-addEventListener("popstate", () => openConversation(addressed()));
+addEventListener("popstate", openAddressed);
 addEventListener("focus", refreshList);
 setInterval(() => {
   const busyElsewhere = state.conversations.value.some((item) => item.live && item.id !== state.conversation.value);
   if (busyElsewhere && !document.hidden) refreshList();
 }, LIST_INTERVAL);
 
-openConversation(addressed());
+openAddressed();
 refreshList();
+watchInbox().catch(report);
 try {
   state.agents.value = await api.agents();
   state.chosenAgent.value ??= state.agents.value[0]?.id ?? null;

@@ -1,4 +1,4 @@
-/** What the page knows: signals that the components read. Changed only by conversation.js and actions.js. */
+/** What the page knows: signals that the components read. Changed only by conversation.js, inbox.js and actions.js. */
 import { computed, signal } from "/web/vendor/signals.js";
 import { thread, upsert } from "/web/thread.js";
 
@@ -7,12 +7,16 @@ export const chosenAgent = signal(null); // agent id, for the next message
 
 export const conversations = signal([]); // the last used first; `live` is what runs or waits in one
 
+export const screen = signal("conversation"); // or "inbox"
 export const conversation = signal(null); // id of the one on screen; null is a new chat
 export const loading = signal(false);
 export const messages = signal([]); // of the conversation on screen, oldest first, as stored
 export const choices = signal({}); // fork → message shown there, where the reader has chosen one
 export const view = signal(null); // the newest generation of the conversation on screen
 export const connection = signal("idle"); // idle | connecting | live | reconnecting | offline
+
+export const inbox = signal(null); // {items, limit, connection}: what waits anywhere, oldest first; null: not known
+export const deciding = signal([]); // ids of approvals that were decided here, until the server says so too
 
 export const draft = signal("");
 export const notice = signal(null); // {tone: "problem" | "note", text}: one sentence above the composer
@@ -21,6 +25,15 @@ export const drawerOpen = signal(false); // the conversation list on narrow scre
 
 export const live = computed(() => view.value !== null && view.value.outcome === null);
 export const paused = computed(() => live.value && view.value.status === "requires_action");
+
+/** What waits for this person, as far as nothing was decided here a moment ago. */
+export const waiting = computed(() => (inbox.value?.items ?? []).filter(({ id }) => !deciding.value.includes(id)));
+
+/** How many those are: "3", or "200+" where the server shows the oldest only; empty for none. */
+export const waitingCount = computed(() => {
+  const more = inbox.value && inbox.value.items.length >= inbox.value.limit;
+  return waiting.value.length ? `${waiting.value.length}${more ? "+" : ""}` : "";
+});
 
 /** The messages on screen: what is stored, with what is being written over it. */
 export const shown = computed(() => {

@@ -6,6 +6,7 @@ names. What the machine says leaves through the outbox, in order, before anythin
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -13,7 +14,7 @@ from temporalio.exceptions import ApplicationError
 from domain.advance import LIVE, advance, begin, dismiss
 from domain.approval import Decision
 from domain.content import Actor
-from domain.decide import ResumeAnswer, ResumeRequest, answer, decide, sole_approval
+from domain.decide import ExtendRequest, ResumeAnswer, ResumeRequest, answer, decide, extend, sole_approval
 from domain.errors import (
     AlreadyFinished,
     FermataError,
@@ -156,6 +157,20 @@ class GenerationWorkflow:
     def reject(self, approval_id: str, reason: str | None = None) -> None:
         self._decide_or_log(lambda: self._for_all(approval_id, "reject", reason))
 
+    @workflow.update(name="extend", description="Give a pending approval more time")
+    def extend(self, request: ExtendRequest) -> datetime:
+        fact = extend(self._ahead(), request, workflow.now())
+        self._report(fact)
+        return fact.until
+
+    @extend.validator
+    def _check_extend(self, request: ExtendRequest) -> None:
+        try:
+            self._expect(request.generation_id)
+            extend(self._ahead(), request, workflow.now())
+        except FermataError as error:
+            raise refusal(error) from error
+
     @workflow.update(name="steer", description="Say something into the running generation")
     def steer(self, steering: Steering) -> int:
         self._report(Steered(id=steering.id, text=steering.text))
@@ -253,7 +268,7 @@ class GenerationWorkflow:
         try:
             decisions = request()
             self._expect(decisions.generation_id)
-            self._report(decide(self._ahead(), decisions, workflow.now()))
+            self._report(decide(self._ahead(), decisions, workflow.now(), sent_as="signal"))
         except FermataError as error:
             workflow.logger.warning("decision refused: %s", error)
 

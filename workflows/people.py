@@ -20,13 +20,14 @@ EXPIRES_AT = SearchAttributeKey.for_datetime("ApprovalExpiresAt")
 
 
 def show(generation: Generation, shown: str | None) -> str:
-    """Bring the page up to date; returns the status shown. Attributes are written only when the status changes."""
+    """Bring the page up to date; returns what is shown. Attributes are written when status or deadlines change."""
     workflow.set_current_details(details(generation))
     status = _status(generation)
-    if status == shown:
-        return status
-    asked = [call.name for approval in pending(generation) for call in approval.calls]
     deadlines = [approval.expires_at for approval in pending(generation)]
+    now_shown = " ".join([status, *(deadline.isoformat() for deadline in deadlines)])
+    if now_shown == shown:
+        return shown
+    asked = [call.name for approval in pending(generation) for call in approval.calls]
     workflow.upsert_search_attributes(
         [
             *(_identity(generation.request) if shown is None else ()),
@@ -35,7 +36,7 @@ def show(generation: Generation, shown: str | None) -> str:
             EXPIRES_AT.value_set(min(deadlines)) if deadlines else EXPIRES_AT.value_unset(),
         ]
     )
-    return status
+    return now_shown
 
 
 def _identity(request: StartRequest) -> list[SearchAttributeUpdate[str]]:

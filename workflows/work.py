@@ -10,10 +10,12 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 
 from activities.announce import Announcement, AnnounceSteps
 from activities.judge import JudgeStep, PolicySteps
+from activities.lost import LostSteps
 from activities.model import ModelStep, ModelSteps
 from activities.title import TitleStep, TitleSteps
 from activities.tools import ToolStep, ToolSteps
-from domain.facts import ApprovalTimedOut, Fact, ModelFailed, Settled, TitleMade, TitleTimedOut, ToolLost
+from domain.content import Usage
+from domain.facts import ApprovalTimedOut, Fact, ModelCut, ModelFailed, Settled, TitleMade, TitleTimedOut, ToolLost
 from domain.generation import CallModel, EndTitleWait, ExpireApproval, JudgeCalls, MakeTitle, RunTool, Settle, Work
 from domain.start import StartRequest
 
@@ -39,6 +41,8 @@ TOOL_GRACE = timedelta(seconds=30)  # for the ledger and the log, beyond the too
 # The stores may be away for long; nothing is given up for that.
 BOOKKEEPING = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=10))
 BOOKKEEPING_TIME = timedelta(seconds=5)  # what a dead worker costs here
+
+SALVAGE = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_attempts=5)
 
 JUDGING = timedelta(minutes=2)  # hooks may take their time; each has a limit of its own
 
@@ -103,9 +107,41 @@ async def _call_model(request: StartRequest, turn: int) -> Fact:
             summary=f"turn {turn}: {request.agent.model}",
         )
     except ActivityError as error:
+        return await _lost(request, turn, error)
+
+
+async def _lost(request: StartRequest, turn: int, error: ActivityError) -> Fact:
+    """No worker told how the call ended, also where it was cancelled: it would have said what was cut."""
+    lost = await _keep_lost(request, turn)
+    if not is_cancelled_exception(error):
+        return ModelFailed(
+            turn=turn,
+            attempt=lost.attempt,
+            code="model_step_failed",
+            message=_plain(error),
+            produced=lost.produced,
+            usage=lost.usage,
+            cost=lost.cost,
+        )
+    if lost.produced:
+        return lost
+    raise error
+
+
+async def _keep_lost(request: StartRequest, turn: int) -> ModelCut:
+    """What people have seen of the answer stays with it; if that cannot be found out, it ends without."""
+    try:
+        return await workflow.execute_activity_method(
+            LostSteps.keep_lost,
+            ModelStep(generation_id=request.generation_id, turn=turn),
+            start_to_close_timeout=BOOKKEEPING_TIME,
+            retry_policy=SALVAGE,
+            summary=f"turn {turn}: keep what was said",
+        )
+    except ActivityError as error:
         if is_cancelled_exception(error):
             raise
-        return ModelFailed(turn=turn, code="model_step_failed", message=_plain(error))
+        return ModelCut(turn=turn, produced=False, usage=Usage(), cost=0.0)
 
 
 async def _run_tool(request: StartRequest, work: RunTool) -> Fact:

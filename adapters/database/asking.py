@@ -1,13 +1,15 @@
 """Approvals and decisions as rows. Whoever reopens a call (asks about it, or decides it) clears the result it had."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Update, exists, update
+from sqlalchemy import ColumnElement, Update, exists, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.engine import insert
 from adapters.database.tables import approvals, decisions, generations, tool_calls
+from adapters.database.types import Json
 from domain.approval import Approval
 from domain.events import ApprovalDecided
 from domain.ids import ApprovalId, CallId, GenerationId
@@ -16,8 +18,17 @@ REOPENED = {"output": None, "is_error": None}
 
 
 async def save_approval(connection: AsyncConnection, generation: GenerationId, approval: Approval) -> None:
-    values = {"id": approval.id, "generation_id": generation, "approval": approval.model_dump(mode="json")}
-    new = insert(connection, approvals).values(**values, status="pending")
+    table = generations.c
+    of_its_owner = select(
+        literal(approval.id),
+        table.id,
+        table.tenant,
+        table.owner,
+        literal(approval.model_dump(mode="json"), Json),
+        literal("pending"),
+    ).where(table.id == generation)
+    columns = ("id", "generation_id", "tenant", "owner", "approval", "status")
+    new = insert(connection, approvals).from_select(columns, of_its_owner)
     added = await connection.scalar(
         new.on_conflict_do_nothing(index_elements=[approvals.c.id]).returning(approvals.c.id)
     )
@@ -32,6 +43,16 @@ async def save_approval(connection: AsyncConnection, generation: GenerationId, a
         .where(generations.c.id == generation, generations.c.status == "running")
         .values(status="requires_action")
     )
+
+
+async def extend_approval(
+    connection: AsyncConnection, generation: GenerationId, approval: ApprovalId, expires_at: datetime
+) -> None:
+    this = (approvals.c.generation_id == generation, approvals.c.id == approval, approvals.c.status == "pending")
+    row = await connection.scalar(select(approvals.c.approval).where(*this).with_for_update())
+    if row is not None:
+        extended = Approval.model_validate(row).model_copy(update={"expires_at": expires_at})
+        await connection.execute(update(approvals).where(*this).values(approval=extended.model_dump(mode="json")))
 
 
 async def save_decision(connection: AsyncConnection, generation: GenerationId, decided: ApprovalDecided) -> None:

@@ -2,21 +2,27 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import and_, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.database import reading
+from adapters.database import inbox, reading
 from adapters.database.engine import Database
 from adapters.database.paging import fetch_page
-from adapters.database.tables import LIVE, approvals, conversations, generations, messages
-from domain.approval import Receipt
+from adapters.database.tables import LIVE, conversations, decisions, generations, messages, tool_calls
 from domain.compose import rebuild
 from domain.content import Message
-from domain.errors import ApprovalNotFound, ConversationNotFound, GenerationNotFound
-from domain.events import ApprovalDecided
+from domain.errors import ConversationNotFound, GenerationNotFound
 from domain.ids import ApprovalId, ConversationId, GenerationId
 from domain.ports import StoredGeneration
-from domain.record import Conversation, LiveGeneration, Page, StatusFilter, StoredApproval
+from domain.record import (
+    ApprovalFilter,
+    Conversation,
+    LiveGeneration,
+    Page,
+    StatusFilter,
+    StoredApproval,
+    StoredDecision,
+)
 from domain.view import View
 
 
@@ -98,18 +104,16 @@ class Queries:
             return [reading.as_message(row) for row in await connection.execute(tree)]
 
     async def approval(self, tenant: str, owner: str, approval: ApprovalId) -> StoredApproval:
-        """The approval as it was asked, whether it still waits or not. Raises ApprovalNotFound."""
-        owned = generations.c.tenant == tenant, generations.c.owner == owner
-        named = select(approvals).join(generations).where(approvals.c.id == approval, *owned)
+        """Whether it still waits or not. Raises ApprovalNotFound."""
         async with self._database.reading() as connection:
-            row = (await connection.execute(named)).one_or_none()
-        if row is None:
-            raise ApprovalNotFound(f"There is no approval {approval!r}.")
-        return StoredApproval.model_validate(row._asdict())
+            return await inbox.one(connection, inbox.concerns(tenant, owner), approval)
 
-    async def receipt(self, generation: GenerationId, approval: ApprovalId) -> Receipt | None:
+    async def approvals(
+        self, tenant: str, owner: str, *, status: ApprovalFilter = "pending", limit: int = 50, before: str | None = None
+    ) -> Page[StoredApproval]:
+        """Those that wait are listed oldest first, all others newest first. `settled`: those that wait no more."""
         async with self._database.reading() as connection:
-            return await reading.receipt(connection, generation, approval)
+            return await inbox.page(connection, inbox.concerns(tenant, owner), status, limit, before)
 
     async def counts(self) -> dict[str, int]:
         """How many generations of all owners stand where; what is only claimed does not count."""
@@ -118,10 +122,14 @@ class Queries:
         async with self._database.reading() as connection:
             return {row.status: row.number for row in await connection.execute(grouped)}
 
-    async def decisions(self, generation: GenerationId) -> list[ApprovalDecided]:
+    async def decisions(self, generation: GenerationId) -> list[StoredDecision]:
         """Who decided what, oldest first."""
+        table, ledger = decisions.c, tool_calls.c
+        of_call = and_(ledger.generation_id == table.generation_id, ledger.call_id == table.call_id)
+        lines = select(decisions, ledger.name).outerjoin(tool_calls, of_call).where(table.generation_id == generation)
         async with self._database.reading() as connection:
-            return await reading.decisions(connection, generation)
+            rows = await connection.execute(lines.order_by(table.ordinal))
+            return [StoredDecision.model_validate(row._asdict()) for row in rows]
 
 
 async def _owned(connection: AsyncConnection, tenant: str, owner: str, conversation: ConversationId) -> Conversation:

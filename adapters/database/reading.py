@@ -1,5 +1,8 @@
 """Rows read into domain values: what the worker and the API both look up."""
 
+from collections import defaultdict
+from collections.abc import Sequence
+
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -68,16 +71,28 @@ async def receipt(connection: AsyncConnection, generation_id: GenerationId, appr
     asked = await connection.scalar(select(of.approval).where(of.id == approval_id, of.generation_id == generation_id))
     if asked is None:
         return None
+    return (await receipts(connection, [Approval.model_validate(asked)]))[approval_id]
+
+
+async def receipts(connection: AsyncConnection, asked: Sequence[Approval]) -> dict[ApprovalId, Receipt]:
+    """What was decided on each of them, oldest first, and what is still open."""
     table = tables.decisions
-    rows = await connection.execute(select(table).where(table.c.approval_id == approval_id).order_by(table.c.ordinal))
-    decided = tuple(Decided.model_validate(row._asdict()) for row in rows)
-    answered = {line.call_id for line in decided}
-    open_calls = (call.call_id for call in Approval.model_validate(asked).calls)
-    return Receipt(
-        approval_id=approval_id,
-        decided=decided,
-        remaining=tuple(call_id for call_id in open_calls if call_id not in answered),
-    )
+    lines = select(table).where(table.c.approval_id.in_([approval.id for approval in asked])).order_by(table.c.ordinal)
+    decided = defaultdict[str, list[Decided]](list)
+    for row in await connection.execute(lines):
+        decided[row.approval_id].append(Decided.model_validate(row._asdict()))
+    return {
+        approval.id: Receipt(
+            approval_id=approval.id,
+            decided=tuple(decided[approval.id]),
+            remaining=tuple(
+                call.call_id
+                for call in approval.calls
+                if all(call.call_id != line.call_id for line in decided[approval.id])
+            ),
+        )
+        for approval in asked
+    }
 
 
 async def decisions(connection: AsyncConnection, generation_id: GenerationId) -> list[ApprovalDecided]:

@@ -82,6 +82,10 @@ class DatabaseStore:
         async with self._database.writing() as connection:
             await asking.save_approval(connection, generation, approval)
 
+    async def extend_approval(self, generation: GenerationId, approval: ApprovalId, expires_at: datetime) -> None:
+        async with self._database.writing() as connection:
+            await asking.extend_approval(connection, generation, approval, expires_at)
+
     async def save_decision(self, generation: GenerationId, decided: ApprovalDecided) -> None:
         async with self._database.writing() as connection:
             await asking.save_decision(connection, generation, decided)

@@ -136,9 +136,12 @@ approvals = Table(
     metadata,
     Column("id", PlainText, primary_key=True),
     _belongs_to("generation"),
+    Column("tenant", PlainText, nullable=False),  # with the owner once more: the inbox is looked into all the time
+    Column("owner", PlainText, nullable=False),
     Column("approval", Json, nullable=False),
     Column("status", PlainText, nullable=False),
     Index(None, "generation_id"),
+    Index(None, "tenant", "owner", "status", "id"),
 )
 
 decisions = Table(
@@ -154,6 +157,8 @@ decisions = Table(
     Column("reason", PlainText),
     Column("arguments", Json),
     Column("text", PlainText),
+    Column("via", PlainText),
+    Column("client", PlainText),
     UniqueConstraint("approval_id", "call_id"),
     Index(None, "generation_id"),
 )

@@ -84,6 +84,8 @@ def upgrade() -> None:
         "approvals",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("generation_id", sa.Text(), nullable=False),
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
         sa.Column("approval", sa.JSON(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -92,6 +94,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_approvals"),
     )
     op.create_index("ix_approvals_generation_id", "approvals", ["generation_id"])
+    op.create_index("ix_approvals_tenant_owner_status_id", "approvals", ["tenant", "owner", "status", "id"])
     op.create_table(
         "decisions",
         sa.Column("ordinal", ORDINAL, autoincrement=True, nullable=False),
@@ -104,6 +107,8 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text()),
         sa.Column("arguments", sa.JSON()),
         sa.Column("text", sa.Text()),
+        sa.Column("via", sa.Text()),
+        sa.Column("client", sa.Text()),
         sa.ForeignKeyConstraint(
             ["generation_id"], ["generations.id"], name="fk_decisions_generation_id_generations", ondelete="CASCADE"
         ),

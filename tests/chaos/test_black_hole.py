@@ -174,6 +174,7 @@ async def test_a_replaced_answer_whose_worker_cannot_be_told_is_as_silent_after_
     for answer, outcome in ((old, "replaced"), (new, "completed")):
         await judge(sea.stack.stack, answer)
         assert answer.outcome == outcome
+    assert "".join(told(old)), "what people had read of it is gone"
     assert told(new) == [" ".join(f"word{number}" for number in range(1, 21))]
 
 

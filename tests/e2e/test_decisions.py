@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import datetime, timedelta
 
 from playwright.async_api import expect
 
@@ -169,3 +170,15 @@ async def test_a_decision_needs_no_mouse(clerk: Screen) -> None:
     await clerk.ended()
     await expect(clerk.page.get_by_label("Message", exact=True)).to_be_focused()
     await expect(clerk.page.get_by_test_id("announcement")).to_have_text("The answer is complete.")
+
+
+async def test_more_time_is_one_press_away(clerk: Screen) -> None:
+    await clerk.say(MAIL)
+    deadline = clerk.approval.get_by_role("timer")
+    before = await deadline.get_attribute("datetime")
+    assert before is not None
+    await clerk.press("+1 h")
+    await expect(deadline).not_to_have_attribute("datetime", before)
+    after = await deadline.get_attribute("datetime")
+    assert after is not None
+    assert datetime.fromisoformat(after) - datetime.fromisoformat(before) == timedelta(hours=1)

@@ -83,6 +83,14 @@ def expiry_ends_the_answer() -> Play:
     return play
 
 
+def more_time_to_decide() -> Play:
+    play = Play(ASKING)
+    play.reply(say("May I?"), book("call-1"))
+    play.judge("ask")
+    play.extend()
+    return play
+
+
 def expiry_denies_and_the_answer_goes_on() -> Play:
     play = Play(DENYING)
     play.reply(book("call-1"))
@@ -153,6 +161,7 @@ EXAMPLES: tuple[Callable[[], Play], ...] = (
     edited_arguments,
     a_person_answers_in_the_tools_place,
     expiry_ends_the_answer,
+    more_time_to_decide,
     expiry_denies_and_the_answer_goes_on,
     steers,
     early_abort,

@@ -26,6 +26,7 @@ from domain.facts import (
     CallMade,
     CallsJudged,
     DecisionsMade,
+    Extended,
     Fact,
     ModelReplied,
     ToolReturned,
@@ -110,6 +111,10 @@ class Play:
 
     def expire(self) -> None:
         self.tell(ApprovalTimedOut(approval_id=pending(self._generation)[0].id))
+
+    def extend(self) -> None:
+        approval = pending(self._generation)[0]
+        self.tell(Extended(approval_id=approval.id, until=approval.expires_at + timedelta(hours=1), by=ANN))
 
     def run(self, call_id: str, output: str, *, failed: bool = False) -> None:
         (work,) = (w for w in todo(self._generation) if isinstance(w, RunTool) and w.call_id == call_id)

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -368,3 +368,43 @@ async def test_asked_to_answer_at_once_the_api_does_and_the_decision_counts(work
     assert (answer.status_code, answer.json()) == (202, {"status": "queued"})
     assert (await workshop.finished(started["id"]))["outcome"] == "completed"
     assert written(workshop, word) == [word]
+
+
+# More time.
+async def test_an_extended_approval_can_be_decided_after_its_first_deadline(workshop: Stack) -> None:
+    word = a_word()
+    started, approval = await pausing(workshop, word, agent="ending")
+    extended = await workshop.http.post(f"{path(started, approval)}/extend", json={"seconds": 3600})
+    until = datetime.fromisoformat(approval["expires_at"]) + timedelta(hours=1)
+    assert extended.status_code == 200
+    assert datetime.fromisoformat(extended.json()["expires_at"]) == until
+    view = await workshop.until(
+        started["id"], lambda view: view["approvals"][0]["expires_at"] != approval["expires_at"]
+    )
+    assert datetime.fromisoformat(view["approvals"][0]["expires_at"]) == until
+    await asyncio.sleep((datetime.fromisoformat(approval["expires_at"]) - datetime.now(UTC)).total_seconds() + 0.5)
+    assert (await workshop.decide(started["id"], deciding(approval))).status_code == 200
+    assert (await workshop.finished(started["id"]))["outcome"] == "completed"
+    (event,) = named(await workshop.read(started["id"]), "approval.extended")
+    assert (event["by"]["id"], datetime.fromisoformat(event["expires_at"])) == ("local", until)
+    assert written(workshop, word) == [word]
+
+
+async def test_time_is_given_only_by_who_may_decide_and_only_while_there_is_some(workshop: Stack) -> None:
+    started, approval = await pausing(workshop, a_word())
+    url = f"{path(started, approval)}/extend"
+    for seconds in (0, -1, 1.5, "60", None, 31 * 86_400):
+        problem(await workshop.http.post(url, json={"seconds": seconds}), 422, "invalid_request")
+    async with visiting(workshop, x_dev_user="eve") as stranger:
+        problem(await stranger.http.post(url, json={"seconds": 60}), 404, "generation_not_found")
+    wrong = await workshop.http.post(f"/api/generations/{started['id']}/approvals/apr_x/extend", json={"seconds": 60})
+    assert problem(wrong, 409, "approval_mismatch")["current"] == approval["id"]
+    await workshop.decide(started["id"], deciding(approval, "reject"))
+    late = await workshop.http.post(url, json={"seconds": 60})
+    assert late.status_code == 409
+    await workshop.finished(started["id"])
+    problem(await workshop.http.post(url, json={"seconds": 60}), 409, "already_decided")
+
+
+def path(started: JsonDict, approval: JsonDict) -> str:
+    return f"/api/generations/{started['id']}/approvals/{approval['id']}"

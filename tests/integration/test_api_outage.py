@@ -116,9 +116,13 @@ async def test_an_api_that_shuts_down_cuts_its_streams_and_readers_go_on_elsewhe
     workshop: Stack, second: Stack
 ) -> None:
     started = await workshop.start("slow 100")
-    got, cut = b"", False
+    got, heard, cut = b"", b"", False
     url = f"/api/generations/{started['id']}/events"
-    async with restarted(workshop, "api-2"), second.http.stream("GET", url, params={"after": 0}) as stream:
+    async with (
+        restarted(workshop, "api-2"),
+        second.http.stream("GET", "/api/approvals/events") as inbox,
+        second.http.stream("GET", url, params={"after": 0}) as stream,
+    ):
         try:
             async for chunk in stream.aiter_raw():
                 if b"text.delta" in chunk and b"text.delta" not in got:
@@ -126,7 +130,12 @@ async def test_an_api_that_shuts_down_cuts_its_streams_and_readers_go_on_elsewhe
                 got += chunk
         except httpx2.RemoteProtocolError:
             cut = True
+        with suppress(httpx2.RemoteProtocolError):
+            async for chunk in inbox.aiter_raw():
+                heard += chunk
     assert cut
+    assert heard.startswith(b"event: snapshot\n")
+    assert heard.replace(KEEP_ALIVE, b"").endswith(b"retry: 500\n\n")
     assert b"generation.finished" not in got
     assert got.replace(KEEP_ALIVE, b"").endswith(b"retry: 500\n\n")
     cursor = max(int(line[4:]) for line in got.split(b"\n") if line.startswith(b"id: "))

@@ -2,21 +2,35 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Literal
 from uuid import uuid4
 
 import pytest
 
 from adapters.database.engine import Database
+from adapters.database.inbox import ASKED, concerns
 from adapters.database.queries import Queries
 from adapters.database.starts import Starts
 from adapters.database.store import DatabaseStore
+from adapters.database.tables import approvals
+from domain.approval import Decided, Receipt
 from domain.content import Actor, SteerPart, TextPart, ToolCallPart, Usage
 from domain.errors import ApprovalNotFound, ConversationNotFound, GenerationNotFound, InvalidRequest
 from domain.events import AgentRef
 from domain.ids import ApprovalId, CallId, ConversationId, GenerationId
-from domain.record import Conversation, LiveGeneration, StatusFilter, StoredApproval
+from domain.record import (
+    ApprovalFilter,
+    Conversation,
+    LiveGeneration,
+    Page,
+    StatusFilter,
+    StoredApproval,
+    StoredDecision,
+)
+from domain.start import StartRequest
 from domain.view import View
 from tests.integration.record import (
+    ANN,
     NOW,
     TOTALS,
     a_call,
@@ -194,32 +208,110 @@ async def test_messages_are_listed_oldest_first_to_their_owner_only(
 
 
 # Approvals.
-async def test_an_approval_is_found_with_its_generation_by_its_owner_only(
+async def asking(
+    database: Database, name: ApprovalId, owner: Actor, *calls: ToolCallPart, tenant: str = "acme"
+) -> StartRequest:
+    """A generation that waits for a decision."""
+    request, store = await claimed(database, new_start(owner=owner, tenant=tenant)), DatabaseStore(database)
+    await store.open(request, NOW)
+    await store.save_turn(request.generation_id, reply(*calls or (a_call("call_1"),)))
+    await store.save_approval(request.generation_id, an_approval(name, *calls or (a_call("call_1"),)))
+    return request
+
+
+def names(page: Page[StoredApproval]) -> list[ApprovalId]:
+    return [item.approval.id for item in page.items]
+
+
+async def test_an_approval_is_found_with_all_about_it_by_its_owner_only(
     database: Database, queries: Queries, store: DatabaseStore, ann: Actor, apr: ApprovalId
 ) -> None:
-    request = await claimed(database, new_start(owner=ann))
-    asked = an_approval(apr, a_call("call_1", to="bob"))
-    await store.save_approval(request.generation_id, asked)
+    calls = a_call("call_1", to="bob"), a_call("call_2")
+    request = await asking(database, apr, ann, *calls)
+    await store.set_title(request.conversation_id, "Mails")
+    await store.save_decision(request.generation_id, a_decision(apr, "call_1"))
     assert await queries.approval("acme", ann.id, apr) == StoredApproval(
-        approval=asked, generation_id=request.generation_id, status="pending"
+        approval=an_approval(apr, *calls),
+        generation_id=request.generation_id,
+        conversation_id=request.conversation_id,
+        agent=AgentRef(id="assistant", name="Assistant", model="demo:script"),
+        owner=ann,
+        title="Mails",
+        status="pending",
+        receipt=Receipt(
+            approval_id=apr,
+            decided=(Decided(call_id=CallId("call_1"), decision="approve", by=ANN, at=NOW),),
+            remaining=(CallId("call_2"),),
+        ),
     )
     for tenant, owner in (("other", ann.id), ("acme", "bob")):
         with pytest.raises(ApprovalNotFound):
             await queries.approval(tenant, owner, apr)
+        assert (await queries.approvals(tenant, owner)).items == ()
 
 
-async def test_every_decision_can_be_read_afterwards(
-    database: Database, queries: Queries, store: DatabaseStore, apr: ApprovalId
+async def test_what_waits_is_listed_oldest_first_and_what_does_not_newest_first(
+    database: Database, queries: Queries, store: DatabaseStore, ann: Actor
 ) -> None:
-    generation = (await claimed(database)).generation_id
-    await store.save_approval(generation, an_approval(apr, a_call("call_1"), a_call("call_2")))
-    made = [a_decision(apr, "call_2", "reject", reason="no"), a_decision(apr, "call_1", "edit", to="eve")]
+    asked = sorted(new_approval_id() for _ in range(8))
+    became: dict[ApprovalId, Literal["decided", "expired"]] = {
+        asked[3]: "decided",
+        asked[4]: "expired",
+        asked[5]: "decided",
+    }
+    for name in reversed(asked):
+        generation = (await asking(database, name, ann)).generation_id
+        if name in became:
+            await store.close_approvals(generation, [name], became[name])
+        elif name == asked[6]:
+            await store.finish(generation, outcome="aborted", error=None, totals=TOTALS, finished_at=NOW)
+
+    async def listed(status: ApprovalFilter) -> list[ApprovalId]:
+        """Page by page."""
+        seen, before, pages = list[ApprovalId](), None, 0
+        while pages == 0 or before:
+            page = await queries.approvals("acme", ann.id, status=status, limit=2, before=before)
+            seen += names(page)
+            before, pages = page.next, pages + 1
+        assert pages == max(1, -(-len(seen) // 2))
+        return seen
+
+    assert await listed("pending") == [*asked[:3], asked[7]]
+    assert await listed("decided") == [asked[5], asked[3]]
+    assert await listed("expired") == [asked[4]]
+    assert await listed("closed") == [asked[6]]
+    assert await listed("settled") == [asked[6], asked[5], asked[4], asked[3]]
+    with pytest.raises(InvalidRequest):
+        await queries.approvals("acme", ann.id, before="gen_1")
+
+
+async def test_what_waits_is_found_by_an_index(database: Database) -> None:
+    """The inbox is looked into all the time, and must not read through everything that anybody was ever asked."""
+    query = ASKED.where(concerns("acme", "ann"), approvals.c.status == "pending").order_by(approvals.c.id)
+    async with database.reading() as connection:
+        literally = query.compile(connection.sync_connection, compile_kwargs={"literal_binds": True})
+        if connection.dialect.name == "postgresql":
+            await connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            plan = await connection.exec_driver_sql(f"EXPLAIN {literally}")
+        else:
+            plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {literally}")
+        told = "\n".join(str(line) for line in plan)
+    assert "ix_approvals_tenant_owner_status_id" in told
+    assert "sort" not in told.lower().replace("temp b-tree for order by", "sort")
+
+
+async def test_every_decision_can_be_read_afterwards_with_its_tool_and_where_it_came_from(
+    database: Database, queries: Queries, store: DatabaseStore, ann: Actor, apr: ApprovalId
+) -> None:
+    generation = (await asking(database, apr, ann, a_call("call_1"), a_call("call_2"))).generation_id
+    made = [
+        a_decision(apr, "call_2", "reject", reason="no").model_copy(update={"via": "signal"}),
+        a_decision(apr, "call_1", "edit", to="eve").model_copy(update={"via": "http", "client": "curl/8"}),
+    ]
     for decision in made:
         await store.save_decision(generation, decision)
-    assert await queries.decisions(generation) == made
-    receipt = await queries.receipt(generation, apr)
-    assert receipt is not None
-    assert receipt.remaining == ()
+    trail = await queries.decisions(generation)
+    assert trail == [StoredDecision(name="mail", **decision.model_dump()) for decision in made]
 
 
 # The view.

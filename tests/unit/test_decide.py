@@ -72,8 +72,16 @@ def refusal(generation: Generation, request: ResumeRequest, now: datetime = NOW)
 
 
 def test_a_full_decision_is_accepted_with_who_decided() -> None:
-    made = decide(PAUSED, resume(PAUSED, *BOTH, by=BOB), NOW)
-    assert made == DecisionsMade(approval_id=approval_id(PAUSED), decisions=BOTH, by=BOB)
+    made = decide(PAUSED, resume(PAUSED, *BOTH, by=BOB, via="http", client="curl/8"), NOW)
+    assert made == DecisionsMade(approval_id=approval_id(PAUSED), decisions=BOTH, by=BOB, via="http", client="curl/8")
+
+
+def test_a_decision_that_says_not_where_it_came_from_came_as_it_was_sent() -> None:
+    request = resume(PAUSED, *BOTH)
+    assert [decide(PAUSED, request, NOW).via, decide(PAUSED, request, NOW, sent_as="signal").via] == [
+        "update",
+        "signal",
+    ]
 
 
 # A request that is wrong in every way, and then, rung by rung, right in one more.

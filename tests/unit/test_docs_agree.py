@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 import configuration
 from activities.metrics import METRICS
 from adapters.redis_reading import Counts
-from api import agents, conversations, decisions, events, generations, health
+from api import agents, approvals, conversations, decisions, events, extending, generations, health
 from api.metrics import Numbers
 from api.problems import OTHER_STATUSES, PROBLEMS
 from cli import app as command
@@ -20,10 +20,10 @@ from settings import Environment
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
-ROUTERS = (agents, conversations, decisions, events, generations, health)
+ROUTERS = (agents, approvals, conversations, decisions, events, extending, generations, health)
 
-# Errors of what has no route: steering, and an approval by itself.
-UNREACHABLE = {"approval_not_found", "paused", "steer_conflict", "steer_queue_full"}
+# Errors of what has no route: steering.
+UNREACHABLE = {"paused", "steer_conflict", "steer_queue_full"}
 
 
 def text(path: str) -> str:

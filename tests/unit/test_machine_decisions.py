@@ -8,16 +8,18 @@ from domain import wording
 from domain.advance import advance
 from domain.approval import Decided, Receipt, digest
 from domain.content import ErrorInfo
-from domain.errors import IllegalFact
+from domain.decide import ExtendRequest, extend
+from domain.errors import IllegalFact, PauseExpired
 from domain.events import (
     ApprovalDecided,
     ApprovalExpired,
+    ApprovalExtended,
     GenerationFinished,
     GenerationPaused,
     GenerationResumed,
     ToolCompleted,
 )
-from domain.facts import Settled
+from domain.facts import Extended, Settled
 from domain.generation import CallModel, Ended, ExpireApproval, pending, todo
 from domain.ids import ApprovalId, CallId
 from domain.limits import TOOL_OUTPUT_CHARS
@@ -198,3 +200,38 @@ def test_a_stale_timer_never_ends_a_newer_approval() -> None:
     generation = after(first, decided(first, decision("a", "reject")))
     generation = after(generation, replied("b", turn=2), judged(2, b="ask"), now=NOW + timedelta(minutes=1))
     assert told(generation, timed_out(first)) == (generation, [])
+
+
+# More time.
+def test_an_extended_approval_waits_until_its_new_deadline_and_no_longer_until_the_old_one() -> None:
+    generation = acting(a="ask")
+    (approval,) = pending(generation)
+    later = approval.expires_at + timedelta(hours=1)
+    extended = Extended(approval_id=approval.id, until=later, by=BOB)
+    generation, events = told(generation, extended)
+    assert events == [ApprovalExtended(approval_id=approval.id, expires_at=later, by=BOB, at=NOW)]
+    assert todo(generation) == (ExpireApproval(approval_id=approval.id, at=later),)
+    assert todo(after(generation, decided(generation, decision("a", "approve")))) == (run("a"),)
+
+
+def test_more_time_for_what_is_decided_already_changes_nothing() -> None:
+    first = acting(a="ask", b="ask")
+    extended = Extended(approval_id=approval_id(first), until=NOW + timedelta(days=3), by=ANN)
+    running = after(first, decided(first, decision("a", "approve"), decision("b", "approve")))
+    assert told(running, extended) == (running, [])
+    ended = after(first, timed_out(first), Settled())
+    assert told(ended, extended) == (ended, [])
+
+
+@pytest.mark.parametrize("late", [timedelta(0), timedelta(seconds=1)])
+def test_no_time_is_given_once_the_time_is_over(late: timedelta) -> None:
+    generation = acting(a="ask")
+    (approval,) = pending(generation)
+    request = ExtendRequest(
+        generation_id=generation.request.generation_id, approval_id=approval.id, more=timedelta(hours=1), by=ANN
+    )
+    with pytest.raises(PauseExpired):
+        extend(generation, request, approval.expires_at + late)
+    assert extend(generation, request, approval.expires_at - timedelta(seconds=1)).until == (
+        approval.expires_at + timedelta(hours=1)
+    )

@@ -6,14 +6,16 @@ import pytest
 
 from domain.advance import CELLS, IGNORED, advance
 from domain.errors import IllegalFact
-from domain.facts import Fact, ModelCut, ModelFailed, Settled, SteerWithdrawn, TitleMade, TitleTimedOut
+from domain.facts import Extended, Fact, ModelCut, ModelFailed, Settled, SteerWithdrawn, TitleMade, TitleTimedOut
 from domain.generation import Acting, Generation, Phase
 from domain.ids import SteerId
 from tests.builders import (
     ABORT,
+    ANN,
     NOW,
     acting,
     after,
+    approval_id,
     decided,
     decision,
     ended,
@@ -47,6 +49,7 @@ FACTS: tuple[Fact, ...] = (
     judged(a="ask"),
     decided(PHASES[Acting], decision("a", "approve")),
     timed_out(PHASES[Acting]),
+    Extended(approval_id=approval_id(PHASES[Acting]), until=NOW, by=ANN),
     returned("b"),
     lost("b"),
     steered("s"),

@@ -22,7 +22,7 @@ from domain.agent import AgentSpec, ToolSpec
 from domain.approval import digest
 from domain.content import Actor, Usage
 from domain.events import ApprovalRequested, Event, GenerationFinished, GenerationPaused
-from domain.facts import CallJudgement, CallMade, CallsJudged, ModelReplied, TitleMade, ToolReturned
+from domain.facts import CallJudgement, CallMade, CallsJudged, ModelCut, ModelReplied, TitleMade, ToolReturned
 from domain.ids import CallId, ConversationId, GenerationId, MessageId, workflow_id
 from domain.policy import ALL_DECISIONS, Policy
 from domain.start import Carried, OnConflict, StartRequest, Submitted
@@ -120,6 +120,10 @@ class Stage:
     async def call_model(self, step: ModelStep) -> ModelOutcome:
         return await self.model(step)
 
+    @activity.defn(name="keep_lost")
+    async def keep_lost(self, step: ModelStep) -> ModelCut:
+        return ModelCut(turn=step.turn, attempt=999, produced=True, usage=Usage(output_tokens=7, estimated=True))
+
     @activity.defn(name="judge_calls")
     async def judge_calls(self, step: JudgeStep) -> CallsJudged:
         names = {"mail": SEND, "mail2": SEND, "clock": CLOCK}
@@ -211,7 +215,14 @@ async def staged(environment: WorkflowEnvironment, *, cached: int = 1000) -> Asy
         environment.client,
         task_queue=stage.task_queue,
         workflows=WORKFLOWS,
-        activities=[stage.call_model, stage.judge_calls, stage.run_tool, stage.make_title, stage.announce],
+        activities=[
+            stage.call_model,
+            stage.keep_lost,
+            stage.judge_calls,
+            stage.run_tool,
+            stage.make_title,
+            stage.announce,
+        ],
         workflow_runner=runner(),
         max_cached_workflows=cached,
     )

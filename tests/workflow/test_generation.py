@@ -1,7 +1,7 @@
 """The workflow, with scripted steps: what is announced, what runs, and what is refused."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 import pytest
@@ -11,11 +11,13 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.model import ModelOutcome, ModelStep
 from domain.approval import Decision
-from domain.decide import ResumeAnswer, ResumeRequest
+from domain.decide import ExtendRequest, ResumeAnswer, ResumeRequest
+from domain.events import ApprovalDecided
 from domain.policy import Expiry, Policy
 from domain.start import Aborted, AbortRequest, StartRequest
 from tests.workflow.shapes import approving, lost_once, until_cancelled
-from tests.workflow.stage import CLOCK, SEND, Stage, calling, made, reply, request
+from tests.workflow.stage import CLOCK, SEND, USER, Stage, calling, made, reply, request
+from workflows.generation import OPERATOR
 
 
 async def resume(stage: Stage, wanted: StartRequest, decisions: ResumeRequest) -> ResumeAnswer:
@@ -93,6 +95,24 @@ async def test_nobody_decides_in_time_and_the_answer_ends(stage: Stage, conversa
     await stage.submit(wanted, skip_time=True)
     finished = await stage.finished(wanted)
     assert (finished.outcome, stage.ran) == ("expired", [])
+
+
+async def test_an_extended_approval_outlives_its_first_deadline_and_not_its_second(
+    stage: Stage, conversation: str
+) -> None:
+    stage.model = calling(made(SEND, "mail"))
+    wanted = request(conversation, policy=Policy(enabled=True, expiry=Expiry(after=timedelta(seconds=1))))
+    await stage.submit(wanted)
+    approval = (await stage.approval(wanted)).approval
+    more = ExtendRequest(
+        generation_id=wanted.generation_id, approval_id=approval.id, more=timedelta(seconds=1), by=USER
+    )
+    with stage.environment.with_time_skipping_disabled():
+        until: datetime = await stage.handle(wanted).execute_update("extend", more, result_type=datetime)
+    assert until == approval.expires_at + timedelta(seconds=1)
+    finished = await stage.finished(wanted)
+    assert finished.outcome == "expired"
+    assert timedelta(0) <= finished.finished_at - until < timedelta(minutes=1)
 
 
 async def test_nobody_decides_in_time_and_the_call_is_denied(stage: Stage, conversation: str) -> None:
@@ -201,6 +221,9 @@ async def test_operators_decide_by_signal_from_temporals_own_pages(stage: Stage,
     await handle.signal("approve", asked.approval.id)
     await stage.finished(wanted)
     assert stage.ran == ["mail"]
+    decided = await stage.until(wanted, ApprovalDecided)
+    assert isinstance(decided, ApprovalDecided)
+    assert (decided.by, decided.via, decided.client) == (OPERATOR, "signal", None)
 
 
 async def test_a_lost_tool_is_asked_about_and_not_repeated_by_itself(stage: Stage, conversation: str) -> None:
@@ -236,3 +259,17 @@ async def test_a_start_that_was_refused_leaves_no_run_behind(stage: Stage, conve
     )
     await handle.result()
     assert wanted.generation_id not in stage.events
+
+
+async def test_what_was_said_before_every_worker_was_lost_stays_with_the_answer(
+    stage: Stage, conversation: str
+) -> None:
+    async def lost(step: ModelStep) -> ModelOutcome:
+        raise ApplicationError("The worker died.", non_retryable=True)
+
+    stage.model = lost
+    wanted = request(conversation)
+    await stage.submit(wanted)
+    finished = await stage.finished(wanted)
+    assert (finished.outcome, finished.early, finished.usage.output_tokens) == ("failed", False, 7)
+    assert stage.types(wanted) == ["generation.started", "turn.completed", "usage.updated", "generation.finished"]

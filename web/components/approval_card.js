@@ -10,7 +10,8 @@ import { focusComposer } from "/web/components/focus.js";
 import { html } from "/web/components/html.js";
 import { Fermata } from "/web/components/icons.js";
 
-export function ApprovalCard({ generation, approval }) {
+/** @param {function(string, object): Promise<object>} decide sends a generation's decisions */
+export function ApprovalCard({ generation, approval, decide: post = api.decide }) {
   const { calls } = approval; // those still open
   // Signals, because two choices can come before the next drawing, and the second must see the first.
   const choices = useSignal({});
@@ -29,7 +30,7 @@ export function ApprovalCard({ generation, approval }) {
     state.notice.value = null;
     progress.value = { busy: true, said: "Sending…", tone: "note" };
     try {
-      const { status } = await api.decide(generation, body);
+      const { status } = await post(generation, body);
       progress.value = { busy: true, said: TAKEN[status] ?? TAKEN.resuming, tone: "note" };
       focusComposer();
     } catch (problem) {
@@ -47,14 +48,26 @@ export function ApprovalCard({ generation, approval }) {
     send();
   };
 
+  const extend = async () => {
+    try {
+      await api.extend(generation, approval.id, HOUR);
+    } catch (problem) {
+      progress.value = { busy: false, said: refusal(problem, calls), tone: "problem" };
+    }
+  };
+
   const { busy, said, tone } = progress.value;
   const single = calls.length === 1;
   const open = calls.filter((call) => !choices.value[call.call_id]?.decision).length;
-  return html`<section class="approval" aria-label="Approval" data-testid="approval" data-approval=${approval.id}>
+  return html`<div class="approval" role="group" aria-label="Approval" data-testid="approval"
+    data-approval=${approval.id}>
     <header>
       <${Fermata} state="held" />
       <h3>${single ? "Waiting for your decision" : `Waiting for ${calls.length} decisions`}</h3>
       <${Countdown} to=${approval.expires_at} />
+      <button type="button" class="quiet" title="Wait an hour longer for a decision" disabled=${busy} onClick=${extend}>
+        +1 h
+      </button>
     </header>
     ${calls.map(
       (call) => html`<${CallDecision} key=${call.call_id} call=${call} choice=${choices.value[call.call_id]}
@@ -71,8 +84,10 @@ export function ApprovalCard({ generation, approval }) {
       }
       <p class="said" role="status" data-tone=${tone} data-testid="decision-status">${said}</p>
     </footer>
-  </section>`;
+  </div>`;
 }
+
+const HOUR = 3600; // seconds
 
 const TAKEN = {
   resuming: "Decision taken. Continuing…",

@@ -5,6 +5,7 @@ import * as state from "/web/state.js";
 import { focusComposer } from "/web/components/focus.js";
 import { html } from "/web/components/html.js";
 import { IconButton } from "/web/components/icons.js";
+import { Notice } from "/web/components/notice.js";
 
 export function Composer() {
   const field = useRef(null);
@@ -56,19 +57,6 @@ function AgentSelect() {
       ${agents.map((agent) => html`<option key=${agent.id} value=${agent.id}>${agent.name ?? agent.id}</option>`)}
     </select>
   </label>`;
-}
-
-function Notice() {
-  const notice = state.notice.value;
-  return html`<div role="alert" data-testid="notice">
-    ${
-      notice &&
-      html`<div class="notice" data-tone=${notice.tone}>
-        <p>${notice.text}</p>
-        <${IconButton} icon="close" label="Dismiss" onClick=${() => (state.notice.value = null)} />
-      </div>`
-    }
-  </div>`;
 }
 
 /** As high as its text, up to the limit the style sheet sets. */

@@ -37,5 +37,6 @@ const ICONS = {
   down: line("M12 5v14M6 13l6 6 6-6"),
   tool: line("M14.5 6.5a4 4 0 0 0-5 5L4 17l3 3 5.5-5.5a4 4 0 0 0 5-5L15 12l-3-3z"),
   thought: line("M9 18h6M10 21h4M12 3a6 6 0 0 0-3.5 10.9V15h7v-1.1A6 6 0 0 0 12 3z"),
+  inbox: line("M4 13h4l1.5 3h5l1.5-3h4M6.5 6h11L20 13v5H4v-5z"),
   external: line("M9 7H6v11h11v-3M13 5h6v6M19 5l-9 9"),
 };

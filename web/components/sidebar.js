@@ -1,9 +1,10 @@
 /** The list of conversations: open one, begin one. */
 import { useEffect, useRef } from "/web/vendor/preact-hooks.js";
-import { showConversation } from "/web/actions.js";
+import { showConversation, showInbox } from "/web/actions.js";
 import * as state from "/web/state.js";
 import { html } from "/web/components/html.js";
 import { Fermata, Icon } from "/web/components/icons.js";
+import { visit } from "/web/components/visit.js";
 
 export function Sidebar() {
   const open = state.drawerOpen.value;
@@ -20,7 +21,10 @@ export function Sidebar() {
   }, [open]);
   return html`<nav class="sidebar" id="sidebar" data-open=${open} aria-label="Conversations">
       <div class="brand"><${Fermata} state="still" /><span>Fermata</span></div>
-      <a class="button new" ref=${first} href="/" onClick=${visit(null)}><${Icon} name="plus" />New chat</a>
+      <a class="button new" ref=${first} href="/" onClick=${visit(() => showConversation(null))}>
+        <${Icon} name="plus" />New chat
+      </a>
+      <${InboxLink} />
       <ul class="conversations">
         ${state.conversations.value.map((item) => html`<${Entry} key=${item.id} item=${item} />`)}
       </ul>
@@ -33,7 +37,8 @@ function Entry({ item }) {
   const status = current && state.view.value ? state.live.value && state.view.value.status : item.live?.status;
   const title = (current && state.title.value) || item.title || "New chat";
   return html`<li class="entry" data-current=${current}>
-    <a href=${`/?c=${item.id}`} aria-current=${current ? "page" : undefined} title=${title} onClick=${visit(item.id)}>
+    <a href=${`/?c=${item.id}`} aria-current=${current ? "page" : undefined} title=${title}
+      onClick=${visit(() => showConversation(item.id))}>
       <span class="title">${title}</span>
       ${
         status &&
@@ -45,11 +50,14 @@ function Entry({ item }) {
 
 const STATUS = { queued: "queued", running: "running", requires_action: "waits for a decision" };
 
-/** Follow a link inside the page; with a modifier key the browser does what it always does. */
-function visit(id) {
-  return (event) => {
-    if (event.metaKey || event.ctrlKey || event.shiftKey) return;
-    event.preventDefault();
-    showConversation(id);
-  };
+function InboxLink() {
+  const count = state.waitingCount.value;
+  return html`<a class="inbox-link" href="/?inbox" data-testid="inbox-link" onClick=${visit(showInbox)}
+    aria-current=${state.screen.value === "inbox" ? "page" : undefined}>
+    <${Icon} name="inbox" /><span class="title">Approvals</span>
+    ${
+      count &&
+      html`<span class="count" data-testid="inbox-count">${count}<span class="sr-only"> waiting</span></span>`
+    }
+  </a>`;
 }

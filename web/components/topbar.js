@@ -4,13 +4,15 @@ import { html } from "/web/components/html.js";
 import { Icon, IconButton } from "/web/components/icons.js";
 
 export function TopBar() {
-  const connection = state.connection.value;
+  const inbox = state.screen.value === "inbox";
+  const connection = inbox ? (state.inbox.value?.connection ?? "connecting") : state.connection.value;
   const open = state.drawerOpen.value;
   const job = state.view.value?.temporal_url;
   return html`<header class="topbar">
     <${IconButton} id="menu" class="quiet menu" icon="menu" label="Conversations" aria-controls="sidebar"
-      aria-expanded=${open} onClick=${() => (state.drawerOpen.value = !open)} />
-    <h1>${state.title.value ?? (state.conversation.value ? "Conversation" : "New chat")}</h1>
+      data-waiting=${state.waiting.value.length > 0} aria-expanded=${open}
+      onClick=${() => (state.drawerOpen.value = !open)} />
+    <h1>${inbox ? "Approvals" : (state.title.value ?? (state.conversation.value ? "Conversation" : "New chat"))}</h1>
     <span class="connection" role="status" data-testid="connection" data-state=${connection}>
       ${CONNECTION[connection]}
     </span>

@@ -1,0 +1,51 @@
+"""The step that keeps what was said by a model call whose worker is lost for good."""
+
+from temporalio import activity
+
+from activities.model import EPOCHS_PER_TURN, ModelStep
+from domain.content import Part, ReasoningPart, TextPart, Usage, is_empty
+from domain.facts import ModelCut
+from domain.ports import Log, Model, Store, TurnRecord
+from domain.prompt import CHARS_PER_TOKEN
+
+AFTER_ALL = EPOCHS_PER_TURN - 1  # an attempt above those that were made: none of them can take its place in the store
+
+
+class LostSteps:
+    """Needs the log for what people have seen, the store to keep it, and the model for its price."""
+
+    def __init__(self, model: Model, store: Store, log: Log) -> None:
+        self._model, self._store, self._log = model, store, log
+
+    @activity.defn(name="keep_lost")
+    async def keep_lost(self, step: ModelStep) -> ModelCut:
+        """Keep the text and reasoning of this turn that reached the log. Safe to run twice: it is written once, under
+        an attempt of its own. Without the log nothing is left to keep.
+        """
+        parts = await self._shown(step)
+        usage = Usage(output_tokens=sum(map(_length, parts)) // CHARS_PER_TOKEN, estimated=True)
+        stored = await self._store.load(step.generation_id)
+        record = TurnRecord(
+            turn=step.turn,
+            attempt=AFTER_ALL,
+            parts=parts,
+            finish_reason="cut",
+            usage=usage,
+            cost=self._model.cost(stored.request.agent.model, usage),
+        )
+        if parts:
+            await self._store.save_turn(step.generation_id, record)
+        return ModelCut(
+            turn=step.turn, attempt=AFTER_ALL, produced=bool(parts), usage=usage, cost=record.cost if parts else 0.0
+        )
+
+    async def _shown(self, step: ModelStep) -> tuple[Part, ...]:
+        view = await self._log.view(step.generation_id)
+        if view is None or view.message is None or view.turn != step.turn:
+            return ()
+        said = view.message.parts[view.turn_offset :]
+        return tuple(part for part in said if isinstance(part, TextPart | ReasoningPart) and not is_empty(part))
+
+
+def _length(part: Part) -> int:
+    return len(part.text) if isinstance(part, TextPart | ReasoningPart) else 0

@@ -1,0 +1,165 @@
+"""Deciding: the API gathers what only it can know, the workflow judges, and the answer is durable either way."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import Depends, Header
+
+from api.bodies import DecisionsBody
+from api.deps import IdempotencyKey
+from api.generations import address, owned
+from api.identity import Identity
+from api.ports import Parts
+from domain.approval import Approval, CallRequest, Decision
+from domain.content import JsonObject
+from domain.decide import ResumeRequest
+from domain.errors import (
+    AlreadyDecided,
+    AnswersMismatch,
+    ApprovalNotFound,
+    FermataError,
+    NotPaused,
+    PauseExpired,
+    PayloadTooLarge,
+)
+from domain.ids import ApprovalId, CallId, GenerationId
+from domain.limits import EDITED_ARGUMENTS_BYTES
+from domain.ports import StoredGeneration
+from domain.start import StartRequest
+from domain.verdict import facts_of, judge
+from domain.wording import denied
+
+CLIENT_CHARS = 200
+
+
+@dataclass(frozen=True)
+class Sending:
+    """How decisions were sent: under which key, by which program, and whether it waits for a worker's answer."""
+
+    key: str | None
+    client: str | None
+    waits: bool
+
+
+async def sending(
+    key: IdempotencyKey,
+    prefer: Annotated[str | None, Header()] = None,
+    user_agent: Annotated[str | None, Header(include_in_schema=False)] = None,
+) -> Sending:
+    return Sending(key=key, client=user_agent and user_agent[:CLIENT_CHARS], waits=prefer != "respond-async")
+
+
+SendingDep = Annotated[Sending, Depends(sending)]
+
+
+async def decide(
+    parts: Parts, who: Identity, generation: GenerationId, body: DecisionsBody, sent: Sending
+) -> JsonObject:
+    """What is answered to these decisions; `queued` if no worker took them in time. Raises what refuses them."""
+    stored = await decidable(parts, who, generation)
+    request = ResumeRequest(
+        generation_id=generation,
+        approval_id=ApprovalId(body.approval_id) if body.approval_id else None,
+        decisions=tuple(_decision(each.model_dump()) for each in body.decisions),
+        partial=body.partial,
+        by=who.user,
+        via="http",
+        client=sent.client,
+        argument_errors=await _argument_errors(parts, stored.request, body),
+    )
+    if body.answers:
+        raise AnswersMismatch("Nothing was asked that has answers; send decisions.", unknown=sorted(body.answers))
+    try:
+        if not sent.waits:
+            await parts.engine.resume_later(address(stored), request)
+            answer = None
+        else:
+            answer = await parts.engine.resume(address(stored), request, _decision_id(generation, sent.key, body))
+    except NotPaused as error:
+        raise await _why_not(parts, who, generation, request.approval_id) from error
+    return {"status": "queued"} if answer is None else answer.model_dump(mode="json")
+
+
+def status_of(answer: JsonObject) -> int:
+    """The HTTP status that says the same as the answer."""
+    return 202 if answer["status"] == "queued" else 200
+
+
+async def decidable(parts: Parts, who: Identity, generation: GenerationId) -> StoredGeneration:
+    """The generation, if this person may decide in it. Raises GenerationNotFound, for another's as for none.
+
+    Of single approvals `adapters/database/inbox.py` says the same; nothing else knows who may.
+    """
+    return await owned(parts, who, generation)
+
+
+def _decision(fields: dict[str, Any]) -> Decision:
+    arguments = fields["arguments"] if isinstance(fields["arguments"], dict) else None
+    size = len(json.dumps(arguments).encode())
+    if size > EDITED_ARGUMENTS_BYTES:
+        raise PayloadTooLarge(f"Edited arguments have {size} bytes; {EDITED_ARGUMENTS_BYTES} are allowed.")
+    return Decision(**{**fields, "call_id": CallId(fields["call_id"]), "arguments": arguments})
+
+
+async def _argument_errors(parts: Parts, start: StartRequest, body: DecisionsBody) -> tuple[JsonObject, ...]:
+    """What is wrong with edited arguments: they do not fit the schema, or the policy denies them.
+
+    The workflow gives this refusal its place in the ladder; whoever decides past the API is stopped before the tool.
+    """
+    edits = [each for each in body.decisions if each.decision == "edit" and isinstance(each.arguments, dict)]
+    if not edits or body.approval_id is None:
+        return ()
+    try:
+        approval: Approval = (
+            await parts.queries.approval(start.tenant, start.owner.id, ApprovalId(body.approval_id))
+        ).approval
+    except ApprovalNotFound:
+        return ()  # the ladder has a word for that
+    asked = {call.call_id: call for call in approval.calls}
+    return tuple(
+        {"call_id": edit.call_id, **problem}
+        for edit in edits
+        if (call := asked.get(CallId(edit.call_id))) is not None
+        for problem in _edit_errors(parts, start, call, edit.arguments)
+    )
+
+
+def _edit_errors(parts: Parts, start: StartRequest, call: CallRequest, edited: JsonObject) -> Sequence[JsonObject]:
+    if call.json_schema is not None and (problems := parts.schema_errors(call.json_schema, edited)):
+        return problems
+    holds = partial(parts.conditions.holds, call=facts_of(start, call.call_id, call.name, edited))
+    judgement = judge(start.agent.policy, call.name, holds=holds)
+    if judgement.verdict != "deny":
+        return ()
+    return [{"pointer": "", "message": denied(judgement.because, judgement.reason)}]
+
+
+async def _why_not(
+    parts: Parts, who: Identity, generation: GenerationId, approval_id: ApprovalId | None
+) -> FermataError:
+    """Nothing waits there any more; the record may know what became of this approval."""
+    if approval_id is None:
+        return NotPaused()
+    try:
+        found = await parts.queries.approval(who.tenant, who.user.id, approval_id)
+    except ApprovalNotFound:
+        return NotPaused()
+    if found.generation_id != generation:
+        return NotPaused()
+    if found.status == "expired":
+        return PauseExpired(expires_at=found.approval.expires_at.isoformat())
+    if found.receipt.decided:
+        return AlreadyDecided(receipt=found.receipt.model_dump(mode="json"))
+    return NotPaused()
+
+
+def _decision_id(generation: GenerationId, key: str | None, body: DecisionsBody) -> str:
+    """The same key with the same decision is one decision for the engine; without a key each request is its own."""
+    if key is None:
+        return str(uuid4())
+    return hashlib.sha256(f"{generation}\n{key}\n{body.model_dump_json()}".encode()).hexdigest()

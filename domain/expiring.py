@@ -1,0 +1,49 @@
+"""Transitions of an approval that nobody has decided yet: its time is over, or it gets more."""
+
+from datetime import datetime
+
+from domain import wording
+from domain.approval import Approval
+from domain.content import ErrorInfo
+from domain.events import ApprovalExpired, ApprovalExtended, Event
+from domain.facts import ApprovalTimedOut, Extended
+from domain.generation import Acting, Generation
+from domain.ids import ApprovalId
+from domain.moves import Step, act, stop, to, unanswered
+
+
+def approval_timed_out(generation: Generation, phase: Acting, timed_out: ApprovalTimedOut, now: datetime) -> Step:
+    """The time is over; a stale timer, whose approval is gone, changes nothing."""
+    approval = _pending(phase, timed_out.approval_id)
+    if approval is None:
+        return generation, []
+    events: list[Event] = [ApprovalExpired(approval_id=approval.id, then=approval.then)]
+    asked = {request.call_id for request in approval.calls}
+    calls = []
+    for call in phase.calls:
+        if call.call_id in asked:
+            call, event = unanswered(call, phase.turn, "expired", wording.EXPIRED)
+            events.append(event)
+        calls.append(call)
+    approvals = tuple(a for a in phase.approvals if a.id != approval.id)
+    acting = Acting(turn=phase.turn, calls=tuple(calls), approvals=approvals)
+    if approval.then == "deny":
+        return act(generation, acting, events, now)
+    error = ErrorInfo(code="approval_expired", message="Nobody decided in time, so the answer ended here.")
+    return stop(generation, acting.turn, acting.calls, "expired", error), events
+
+
+def approval_extended(generation: Generation, phase: Acting, extended: Extended, now: datetime) -> Step:
+    """A new deadline. It came too late if the approval is gone, and then changes nothing."""
+    if _pending(phase, extended.approval_id) is None:
+        return generation, []
+    approvals = tuple(
+        a.model_copy(update={"expires_at": extended.until}) if a.id == extended.approval_id else a
+        for a in phase.approvals
+    )
+    event = ApprovalExtended(approval_id=extended.approval_id, expires_at=extended.until, by=extended.by, at=now)
+    return to(generation, phase.model_copy(update={"approvals": approvals})), [event]
+
+
+def _pending(phase: Acting, approval_id: ApprovalId) -> Approval | None:
+    return next((approval for approval in phase.approvals if approval.id == approval_id), None)

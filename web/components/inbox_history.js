@@ -1,0 +1,61 @@
+/** Approvals that wait no more: what was decided on each call, by whom and when; or why nobody did. */
+import { useEffect, useState } from "/web/vendor/preact-hooks.js";
+import { report } from "/web/actions.js";
+import { api } from "/web/api.js";
+import { brief, clock } from "/web/format.js";
+import * as state from "/web/state.js";
+import { Arguments } from "/web/components/arguments.js";
+import { html } from "/web/components/html.js";
+import { Icon } from "/web/components/icons.js";
+import { Whence } from "/web/components/whence.js";
+
+export function InboxHistory({ matches }) {
+  const [page, setPage] = useState(null);
+  const load = async (before) => {
+    try {
+      const more = await api.settledApprovals(before);
+      setPage((known) => (before ? { items: [...known.items, ...more.items], next: more.next } : more));
+    } catch (problem) {
+      report(problem);
+    }
+  };
+  useEffect(() => void load(null), [state.inbox.value?.items]); // what waits no more is here
+  if (!page) return html`<p class="faint" role="status">Loading…</p>`;
+  const items = page.items.filter(matches);
+  return html`${!items.length && html`<p class="faint">Nothing to show here.</p>`}
+    <ol class="past" aria-label="Earlier approvals">
+      ${items.map(
+        (item) => html`<li key=${item.id} data-testid="past-approval">
+          <${Whence} item=${item} />
+          ${item.calls.map((call) => html`<${PastCall} key=${call.call_id} item=${item} call=${call} />`)}
+        </li>`,
+      )}
+    </ol>
+    ${page.next && html`<button type="button" onClick=${() => load(page.next)}>Show earlier ones</button>`}`;
+}
+
+function PastCall({ item, call }) {
+  const line = item.receipt.decided.find(({ call_id }) => call_id === call.call_id);
+  const status = line?.decision ?? item.status;
+  return html`<details class="card past-call" data-status=${status}>
+    <summary>
+      <${Icon} name="tool" />
+      <span class="name">${call.name}</span>
+      <span class="glance">${brief(call.arguments)}</span>
+      <span class="status" data-status=${COLOUR[status]}>${STATUS[status]}</span>
+      <span class="by" data-testid="decided-by">${line ? `By ${line.by.name}, ${clock(line.at)}` : WHY[status]}</span>
+    </summary>
+    <div class="body"><p class="faint">As it was shown:</p><${Arguments} value=${call.arguments} /></div>
+  </details>`;
+}
+
+const STATUS = {
+  approve: "Approved",
+  edit: "Edited and approved",
+  respond: "Answered",
+  reject: "Rejected",
+  expired: "Expired",
+  closed: "Closed",
+};
+const COLOUR = { approve: "approved", edit: "approved", respond: "approved", reject: "rejected", expired: "expired" };
+const WHY = { expired: "Nobody decided in time", closed: "The answer ended before a decision" };
