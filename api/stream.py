@@ -28,9 +28,15 @@ class EventStream(Response):
     media_type = "text/event-stream"
 
     def __init__(
-        self, parts: Parts, chunks: AsyncIterable[bytes], *, leave: Callable[[], None], close: Callable[[], None]
+        self,
+        parts: Parts,
+        chunks: AsyncIterable[bytes],
+        *,
+        leave: Callable[[], None],
+        close: Callable[[], None],
+        status_code: int = 200,  # FastAPI's description of a route reads it here
     ) -> None:
-        self.status_code, self.background = 200, None
+        self.status_code, self.background = status_code, None
         self.init_headers(HEADERS)
         self._chunks, self._leave, self._close = chunks, leave, close
         self._keepalive, self._streams = parts.keepalive.total_seconds(), parts.streams
