@@ -14,7 +14,8 @@ HEADERS: Final = {"cache-control": "no-store", "connection": "keep-alive", "x-ac
 KEEP_ALIVE: Final = b": keep-alive\n\n"
 RECONNECT: Final = b"retry: 500\n\n"  # milliseconds; said when this server goes away
 GOODBYE: Final = timedelta(seconds=2)
-STALLED: Final = timedelta(seconds=60)  # looked at with each keep-alive
+STALLED: Final = timedelta(seconds=60)  # for one piece; looked at with each keep-alive
+PIECE: Final = 32_768  # bytes: so much may be copied for a client that does not take it, beside what the server buffers
 
 
 class EventStream(Response):
@@ -41,7 +42,8 @@ class EventStream(Response):
         self._chunks, self._leave, self._close = chunks, leave, close
         self._keepalive, self._streams = parts.keepalive.total_seconds(), parts.streams
         self._now = asyncio.get_running_loop().time
-        self._sending: float | None = None  # since when
+        self._turn = asyncio.Lock()  # a keep-alive in the middle of an event would tear it
+        self._began = 0.0  # to send a piece
         self._left = False
 
     def leave(self) -> None:
@@ -66,10 +68,12 @@ class EventStream(Response):
 
     async def _deliver(self, send: Send) -> None:
         async for chunk in self._chunks:
-            self._sending = self._now()
-            await send(_body(chunk))
-            self._sending = None
-        self._sending = self._now()
+            async with self._turn:
+                for at in range(0, len(chunk), PIECE):
+                    self._began = self._now()
+                    await send(_body(chunk[at : at + PIECE]))
+        await self._turn.acquire()  # for good: nothing may follow
+        self._began = self._now()
         if self._left:
             await send(_body(RECONNECT))  # and no end: the server cuts what is not complete
         else:
@@ -93,11 +97,11 @@ class EventStream(Response):
         return False
 
     async def _takes(self, send: Send) -> bool:
-        """Whether a keep-alive goes out, or what stands before it has not done so for long."""
-        if self._sending is not None:
-            return self._now() - self._sending < STALLED.total_seconds()
+        """Whether a keep-alive goes out, or what is being sent has not been for long."""
+        if self._turn.locked():
+            return self._now() - self._began < STALLED.total_seconds()
         try:
-            async with asyncio.timeout(STALLED.total_seconds()):
+            async with asyncio.timeout(STALLED.total_seconds()), self._turn:
                 await send(_body(KEEP_ALIVE))
         except TimeoutError:
             return False

@@ -154,6 +154,17 @@ def two_pauses() -> Play:
     return play
 
 
+def what_a_lost_log_leaves() -> Play:
+    """The second turn from its second part on."""
+    play = Play()
+    play.reply(say("I look."), book("call-1"))
+    play.run("call-1", "Seats are free.")
+    first = len(play.events)
+    play.stream(ReasoningPart(text="Free seats."), say("Seats are free."))
+    del play.events[first : first + 3]
+    return play
+
+
 EXAMPLES: tuple[Callable[[], Play], ...] = (
     plain_answer,
     retry_voids_an_attempt,
@@ -168,6 +179,7 @@ EXAMPLES: tuple[Callable[[], Play], ...] = (
     abort_keeps_what_was_said,
     a_tool_fails,
     two_pauses,
+    what_a_lost_log_leaves,
 )
 
 

@@ -13,7 +13,7 @@ from devstack.ports import HOST, plan_ports
 from tests.chaos.reader import Frame
 from tests.stack import Stack
 
-KEEP_ALIVE = b": keep-alive\n\n"
+KEEP_ALIVE = b": keep-alive"
 SEGMENT = 536  # bytes, the least that must be possible: a server's kernel keeps few of them for such a reader
 CHUNK = 65_536
 MEGABYTE = 1024**2
@@ -46,13 +46,18 @@ class SocketReader:
 
     @property
     def body(self) -> bytes:
-        return b"".join(self._pieces).replace(KEEP_ALIVE, b"")
+        frames = b"".join(self._pieces).split(b"\n\n")
+        return b"\n\n".join(frame for frame in frames if frame != KEEP_ALIVE)  # inside of another frame it is a fault
 
     async def read(self, at_most: int) -> int:
         """How many bytes came, once there are some; 0: the server has closed."""
         data = await asyncio.get_running_loop().sock_recv(self._connection, at_most)
         self._parser.feed_data(data)
         return len(data)
+
+    def hurry(self) -> None:
+        """Have room from now on."""
+        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MEGABYTE)
 
     async def sees(self, mark: bytes) -> None:
         """Read until this has come."""

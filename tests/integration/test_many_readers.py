@@ -118,6 +118,7 @@ async def test_a_reader_a_hundred_times_slower_delays_nobody_and_misses_nothing(
         assert live[-1].type == "generation.finished"
         assert (await workshop.finished(generation))["outcome"] == "completed"
         assert len(slow.body) * TIMES_SLOWER / 2 < len(fast.body)
+        slow.hurry()
         late = list(frames(await slow.rest()))
         most = max(most, resident(api))
     agree(late, live)
@@ -145,7 +146,11 @@ async def test_a_reader_that_is_behind_what_is_kept_is_told_so_and_goes_on(
                 await snapshots.save()
             await fast.sees(frame(batch[-1]))
         assert frame(events[BATCH]) not in slow.body
-        await slow.sees(frame(events[-1]))
+        slow.hurry()
+        await slow.sees(b"event: snapshot\n")
+        events.append(text("and one more"))  # the snapshot may reach up to the last one
+        await log.append(generation, writer, len(events), events[-1:])
+        await asyncio.gather(*(reader.sees(frame(events[-1])) for reader in (slow, fast)))
     await snapshots.aclose()
     await log.aclose()
     await abort(workshop, generation)

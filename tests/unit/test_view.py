@@ -202,6 +202,29 @@ def test_a_fragment_of_a_call_that_was_never_opened_says_nothing() -> None:
     assert parts(turn(), ToolCallDelta(turn=1, attempt=1, part=0, call_id=A, arguments="{")) == ()
 
 
+# What is left of a log that was lost, told to who was shown the record.
+def test_a_turn_whose_beginning_was_lost_comes_behind_the_one_before() -> None:
+    before = (turn(), replied(TextPart(text="One.")))
+    view = view_of(*before, text("Tw", turn=2), text("o.", turn=2))
+    assert (view.turn, view.turn_offset) == (2, 1)
+    assert parts(*before, text("Tw", turn=2), text("o.", turn=2)) == (TextPart(text="One."), TextPart(text="Two."))
+    assert parts(*before, replied(TextPart(text="Two."), turn=2)) == (TextPart(text="One."), TextPart(text="Two."))
+
+
+def test_a_turn_before_the_current_one_is_not_told_again() -> None:
+    known = (turn(), replied(TextPart(text="One.")), turn(2), text("Two", turn=2))
+    again = (turn(attempt=2), text("On"), replied(TextPart(text="One.")))
+    assert parts(*known, *again) == parts(*known)
+
+
+def test_parts_whose_beginning_was_lost_keep_their_places() -> None:
+    assert parts(turn(), text("b", part=2), text("c", part=2)) == (
+        TextPart(text=""),
+        TextPart(text=""),
+        TextPart(text="bc"),
+    )
+
+
 # Calls and approvals.
 ASKED = (turn(), replied(a_call(A), a_call(B)), requested(A, B), GenerationPaused(approvals=(APPROVAL,), segment=1))
 
@@ -210,6 +233,10 @@ def test_a_pause_shows_what_is_asked() -> None:
     view = view_of(*ASKED)
     assert (view.status, view.approvals) == ("requires_action", (requested(A, B).approval,))
     assert parts(*ASKED) == (a_call(A, reason="Costs money."), a_call(B, reason="Costs money."))
+
+
+def test_an_approval_that_is_told_again_is_still_one() -> None:
+    assert view_of(*ASKED, requested(A, B)).approvals == (requested(A, B).approval,)
 
 
 def test_a_decided_call_leaves_the_approval_and_the_last_one_closes_it() -> None:
