@@ -3,7 +3,8 @@
 from temporalio import activity
 
 from activities.model import EPOCHS_PER_TURN, ModelStep
-from domain.content import Part, ReasoningPart, TextPart, Usage, is_empty
+from activities.reply import cut
+from domain.content import ReasoningPart, TextPart, Usage, is_empty
 from domain.facts import ModelCut
 from domain.ports import Log, Model, Store, TurnRecord
 from domain.prompt import CHARS_PER_TOKEN
@@ -23,7 +24,7 @@ class LostSteps:
         an attempt of its own. Without the log nothing is left to keep.
         """
         parts = await self._shown(step)
-        usage = Usage(output_tokens=sum(map(_length, parts)) // CHARS_PER_TOKEN, estimated=True)
+        usage = Usage(output_tokens=sum(len(part.text) for part in parts) // CHARS_PER_TOKEN, estimated=True)
         stored = await self._store.load(step.generation_id)
         record = TurnRecord(
             turn=step.turn,
@@ -35,17 +36,11 @@ class LostSteps:
         )
         if parts:
             await self._store.save_turn(step.generation_id, record)
-        return ModelCut(
-            turn=step.turn, attempt=AFTER_ALL, produced=bool(parts), usage=usage, cost=record.cost if parts else 0.0
-        )
+        return cut(record)
 
-    async def _shown(self, step: ModelStep) -> tuple[Part, ...]:
+    async def _shown(self, step: ModelStep) -> tuple[TextPart | ReasoningPart, ...]:
         view = await self._log.view(step.generation_id)
         if view is None or view.message is None or view.turn != step.turn:
             return ()
         said = view.message.parts[view.turn_offset :]
         return tuple(part for part in said if isinstance(part, TextPart | ReasoningPart) and not is_empty(part))
-
-
-def _length(part: Part) -> int:
-    return len(part.text) if isinstance(part, TextPart | ReasoningPart) else 0

@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError
 from activities import metrics
 from activities.heartbeat import stopped_on_request, supervised
 from activities.publish import Publisher
-from activities.reply import Draft, call_ids, event, failure, replied, whole, with_fresh_id
+from activities.reply import Draft, call_ids, cut, event, failure, replied, whole, with_fresh_id
 from domain.compose import compose
 from domain.content import Usage, Value
 from domain.errors import ModelCallError, ModelRetryable
@@ -110,10 +110,10 @@ class ModelSteps:
         except asyncio.CancelledError:
             if not stopped_on_request():
                 raise
-            cut = await self._cut(call)
+            record = await self._keep_draft(call, "cut")
             await _flushed(publisher, LAST_WORDS, snapshot=True)
-            metrics.model_called(model, "cut", "stopped", cut.usage)
-            return cut
+            metrics.model_called(model, "cut", "stopped", record.usage)
+            return cut(record)
         except ModelCallError as error:
             if isinstance(error, ModelRetryable) and not last:
                 # In the store, since the engine counts every attempt: also those whose worker died or left.
@@ -146,16 +146,6 @@ class ModelSteps:
         await self._store.save_turn(call.generation, record)
         await publisher.flush(snapshot=True)
         return record
-
-    async def _cut(self, call: Call) -> ModelCut:
-        record = await self._keep_draft(call, "cut")
-        return ModelCut(
-            turn=record.turn,
-            attempt=record.attempt,
-            produced=bool(record.parts),
-            usage=record.usage,
-            cost=record.cost,
-        )
 
     async def _failed(self, call: Call, error: ModelCallError) -> ModelFailed:
         record = await self._keep_draft(call, "error")

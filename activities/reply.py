@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from domain.approval import digest
 from domain.content import Part, ReasoningPart, TextPart, ToolCallPart, Usage, is_empty
 from domain.events import Event, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallStarted
-from domain.facts import CallMade, ModelReplied
+from domain.facts import CallMade, ModelCut, ModelReplied
 from domain.ids import CallId
 from domain.ports import (
     CallChunk,
@@ -92,6 +92,16 @@ def replied(record: TurnRecord) -> ModelReplied:
             if isinstance(part, ToolCallPart)
         ),
         finish_reason=record.finish_reason,
+        usage=record.usage,
+        cost=record.cost,
+    )
+
+
+def cut(record: TurnRecord) -> ModelCut:
+    return ModelCut(
+        turn=record.turn,
+        attempt=record.attempt,
+        produced=bool(record.parts),
         usage=record.usage,
         cost=record.cost,
     )

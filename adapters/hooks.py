@@ -1,19 +1,16 @@
 """Policy hooks: the operator's own functions, asked about each call. One that fails makes nothing looser."""
 
 import asyncio
-import importlib
 import inspect
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from functools import cache
-from pathlib import Path
 from threading import Thread
 
 from pydantic import ValidationError
 
-from domain.errors import ConfigurationError
+from adapters.named import named, no_function
 from domain.verdict import CallFacts, Opinion
 
 PATIENCE = timedelta(seconds=5)
@@ -21,16 +18,14 @@ ANSWERS = frozenset({"verdict", "arguments", "allowed_decisions", "reason"})
 
 
 class PythonHooks:
-    """Fulfils `domain.ports.Hooks`. `beside` is a directory to import from, after PYTHONPATH.
+    """Fulfils `domain.ports.Hooks`.
 
     A hook is a function `(call) -> None | {verdict?, arguments?, allowed_decisions?, reason?}`, plain or async. Plain
     ones run in a thread each: one that hangs is given up, and holds up nothing but its thread.
     """
 
-    def __init__(self, beside: Path | None = None, patience: timedelta = PATIENCE) -> None:
+    def __init__(self, patience: timedelta = PATIENCE) -> None:
         self._patience = patience
-        if beside is not None and str(beside) not in sys.path:
-            sys.path.append(str(beside))
 
     async def ask(self, hook: str, call: CallFacts) -> Opinion:
         try:
@@ -46,13 +41,9 @@ class PythonHooks:
 @cache
 def load(name: str) -> Callable[[CallFacts], object]:
     """The function named `module:function`. Raises ConfigurationError."""
-    module, _, attribute = name.partition(":")
-    try:
-        found: object = getattr(importlib.import_module(module), attribute, None)
-    except (ImportError, ValueError) as error:
-        raise ConfigurationError(f"{error}. It must be on PYTHONPATH or beside the configuration file.") from error
+    found = named("hook", name)
     if not inspect.isroutine(found):
-        raise ConfigurationError(f"the module {module!r} has no function {attribute!r}; write module:function")
+        raise no_function("hook", name)
     return found
 
 

@@ -39,7 +39,7 @@ async def list_approvals(
     return {"items": [inbox.item(stored) for stored in page.items], "next": page.next}
 
 
-@router.get("/events", response_class=EventStream, status_code=200)  # which the class does not say
+@router.get("/events", response_class=EventStream)
 async def events(parts: PartsDep, who: IdentityDep) -> Response:
     """All that waits for the caller, and then each change."""
     return await inbox.follow(parts, who)

@@ -35,7 +35,6 @@ async def get_conversation(conversation: ConversationDep, parts: PartsDep, who: 
 @router.get(
     "/{conversation_id}/events",
     response_class=EventStream,
-    status_code=200,  # the class does not say it, and the document needs it
     responses={204: {"description": "Nothing is live there"}},
 )
 async def follow_conversation(conversation: ConversationDep, parts: PartsDep, who: IdentityDep) -> Response:

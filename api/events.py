@@ -18,7 +18,6 @@ router = APIRouter(prefix="/api/generations", tags=["events"])
 @router.get(
     "/{generation_id}/events",
     response_class=EventStream,
-    status_code=200,  # the class does not say it, and the document needs it
     responses={204: {"description": "The cursor is the end; do not reconnect"}},
 )
 async def events(

@@ -5,7 +5,8 @@ names. What the machine says leaves through the outbox, in order, before anythin
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from temporalio import workflow
@@ -139,11 +140,9 @@ class GenerationWorkflow:
 
     @resume.validator
     def _check_resume(self, request: ResumeRequest) -> None:
-        try:
+        with refusing():
             self._expect(request.generation_id)
             decide(self._ahead(), request, workflow.now())
-        except FermataError as error:
-            raise refusal(error) from error
 
     @workflow.signal(name="resume", description="The same decisions, kept by the engine until a worker lives")
     def resume_later(self, request: ResumeRequest) -> None:
@@ -165,11 +164,9 @@ class GenerationWorkflow:
 
     @extend.validator
     def _check_extend(self, request: ExtendRequest) -> None:
-        try:
+        with refusing():
             self._expect(request.generation_id)
             extend(self._ahead(), request, workflow.now())
-        except FermataError as error:
-            raise refusal(error) from error
 
     @workflow.update(name="steer", description="Say something into the running generation")
     def steer(self, steering: Steering) -> int:
@@ -178,7 +175,7 @@ class GenerationWorkflow:
 
     @steer.validator
     def _check_steer(self, steering: Steering) -> None:
-        try:
+        with refusing():
             self._expect(steering.generation_id)
             if pending(self._ahead()):
                 raise Paused()
@@ -186,8 +183,6 @@ class GenerationWorkflow:
                 raise AlreadyFinished()
             if len(self._ahead().steers) >= STEERS_QUEUED:
                 raise SteerQueueFull(limit=STEERS_QUEUED)
-        except FermataError as error:
-            raise refusal(error) from error
 
     @workflow.update(name="withdraw_steer", description="Take back what the model has not heard yet")
     def withdraw_steer(self, steering: Steering) -> bool:
@@ -198,10 +193,8 @@ class GenerationWorkflow:
 
     @withdraw_steer.validator
     def _check_withdraw_steer(self, steering: Steering) -> None:
-        try:
+        with refusing():
             self._expect(steering.generation_id)
-        except FermataError as error:
-            raise refusal(error) from error
 
     @workflow.update(name="abort", description="Stop a generation; what it has said is kept")
     async def abort(self, request: AbortRequest) -> Aborted:
@@ -287,3 +280,12 @@ class GenerationWorkflow:
 def refusal(error: FermataError) -> ApplicationError:
     """A domain error in the form that crosses the engine: its class by name, its members beside it."""
     return ApplicationError(str(error), error.members, type=type(error).__name__, non_retryable=True)
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """What the domain refuses inside is refused in that form."""
+    try:
+        yield
+    except FermataError as error:
+        raise refusal(error) from error

@@ -1,12 +1,11 @@
 """Python functions as a source of tools: the built-in ones, and those named `module:function`."""
 
-import importlib
 import inspect
-import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from adapters.named import import_from, named, no_function
 from adapters.tools.python import PythonTool, ToolContext
 from domain.agent import ToolSpec
 from domain.content import JsonObject
@@ -18,8 +17,7 @@ class PythonSource:
 
     def __init__(self, builtin: Mapping[str, PythonTool], beside: Path | None = None) -> None:
         self._builtin = builtin
-        if beside is not None and str(beside) not in sys.path:
-            sys.path.append(str(beside))
+        import_from(beside)
 
     def specs(self, name: str) -> Sequence[ToolSpec]:
         tool = self._tool(name)
@@ -40,20 +38,15 @@ class PythonSource:
         """Also what the configuration no longer names: an answer keeps the tools with which it began."""
         if (tool := self._builtin.get(name)) is not None:
             return tool
-        module, colon, attribute = name.partition(":")
-        return None if not colon or module == "mcp" else _load(name, module, attribute)
+        module, colon, _ = name.partition(":")
+        return None if not colon or module == "mcp" else _load(name)
 
 
 @cache
-def _load(name: str, module: str, attribute: str) -> PythonTool:
-    try:
-        found: object = getattr(importlib.import_module(module), attribute, None)
-    except ImportError as error:
-        raise ConfigurationError(
-            f"tool {name!r}: {error}. It must be on PYTHONPATH or beside the configuration file."
-        ) from error
+def _load(name: str) -> PythonTool:
+    found = named("tool", name)
     if isinstance(found, PythonTool):
         return found
     if inspect.isroutine(found):
         return PythonTool(found)
-    raise ConfigurationError(f"tool {name!r}: the module has no function {attribute!r}")
+    raise no_function("tool", name)

@@ -8,6 +8,7 @@ import pytest
 
 from adapters.conditions import CelConditions
 from adapters.hooks import PythonHooks
+from adapters.named import import_from
 from domain.content import JsonObject
 from domain.ids import CallId, ConversationId
 from domain.verdict import CallFacts, Opinion
@@ -68,7 +69,8 @@ def test_a_condition_holds_or_not_or_cannot_be_told(condition: str, arguments: J
 def hooks(tmp_path_factory: pytest.TempPathFactory) -> PythonHooks:
     beside: Path = tmp_path_factory.mktemp("beside")
     (beside / "hooks_of_test.py").write_text(HOOKS)
-    return PythonHooks(beside, patience=timedelta(seconds=0.5))
+    import_from(beside)
+    return PythonHooks(patience=timedelta(seconds=0.5))
 
 
 async def said(hooks: PythonHooks, name: str, asked: CallFacts | None = None) -> Opinion:
