@@ -26,7 +26,8 @@ from domain.events import (
     TurnCompleted,
 )
 from domain.ids import GenerationId
-from domain.ports import Bell, Log, Store, StoredGeneration, Writer
+from domain.ports import Bell, Log, Store, Writer
+from domain.record import StoredGeneration
 from domain.start import StartRequest
 
 OUTBOX = Writer(name="outbox", epoch=1)

@@ -6,8 +6,9 @@ from activities.model import EPOCHS_PER_TURN, ModelStep
 from activities.reply import cut
 from domain.content import ReasoningPart, TextPart, Usage, is_empty
 from domain.facts import ModelCut
-from domain.ports import Log, Model, Store, TurnRecord
+from domain.ports import Log, Model, Store
 from domain.prompt import CHARS_PER_TOKEN
+from domain.record import TurnRecord
 
 AFTER_ALL = EPOCHS_PER_TURN - 1  # an attempt above those that were made: none of them can take its place in the store
 

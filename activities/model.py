@@ -22,8 +22,9 @@ from domain.errors import ModelCallError, ModelRetryable
 from domain.events import FinishReason, TurnStarted
 from domain.facts import ModelCut, ModelFailed, ModelReplied
 from domain.ids import CallId, GenerationId
-from domain.ports import Log, Model, ModelReply, ModelRequest, Store, StoredGeneration, TurnRecord, Writer
+from domain.ports import Log, Model, ModelReply, ModelRequest, Store, Writer
 from domain.prompt import prompt
+from domain.record import StoredGeneration, TurnRecord
 
 EPOCHS_PER_TURN = 1_000  # more attempts of one turn than the engine makes
 

@@ -18,7 +18,8 @@ from domain.facts import ToolLost, ToolReturned
 from domain.generation import RunTool
 from domain.ids import GenerationId
 from domain.limits import cut
-from domain.ports import CallRecord, Log, Store, ToolOutput, Tools, Writer
+from domain.ports import Log, Store, ToolOutput, Tools, Writer
+from domain.record import CallRecord
 from domain.start import StartRequest
 from domain.wording import NO_SUCH_TOOL, denied, invalid
 

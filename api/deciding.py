@@ -29,7 +29,7 @@ from domain.errors import (
 )
 from domain.ids import ApprovalId, CallId, GenerationId
 from domain.limits import EDITED_ARGUMENTS_BYTES
-from domain.ports import StoredGeneration
+from domain.record import StoredGeneration
 from domain.start import StartRequest
 from domain.verdict import facts_of, judge
 from domain.wording import denied

@@ -18,8 +18,8 @@ from domain.agent import Overrides, pin
 from domain.errors import AgentNotFound, AlreadyFinished, GenerationNotFound, PayloadTooLarge, Refused, Unavailable
 from domain.ids import ConversationId, GenerationId, MessageId, mint
 from domain.policy import PolicyTightening
-from domain.ports import Address, StoredGeneration
-from domain.record import ENDED, NewStart, StatusFilter
+from domain.ports import Address
+from domain.record import ENDED, NewStart, StatusFilter, StoredGeneration
 from domain.start import Aborted, AbortRequest, StartRequest
 from domain.view import View
 

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from domain.agent import Agent
 from domain.content import JsonObject, Message
 from domain.ids import ApprovalId, ConversationId, GenerationId
-from domain.ports import Conditions, Engine, StoredGeneration
+from domain.ports import Conditions, Engine
 from domain.record import (
     ApprovalFilter,
     Claimed,
@@ -20,6 +20,7 @@ from domain.record import (
     StatusFilter,
     StoredApproval,
     StoredDecision,
+    StoredGeneration,
 )
 from domain.view import View
 

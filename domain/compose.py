@@ -20,8 +20,8 @@ from domain.content import (
 )
 from domain.events import AgentRef, ApprovalDecided, Outcome, Totals
 from domain.ids import CallId
-from domain.ports import CallRecord, StoredGeneration, TurnRecord
 from domain.pricing import add_costs
+from domain.record import CallRecord, StoredGeneration, TurnRecord
 from domain.view import View
 
 

@@ -12,6 +12,7 @@ from domain.decide import ExtendRequest, ResumeAnswer, ResumeRequest
 from domain.events import ApprovalDecided, Event, FinishReason, Outcome, Totals
 from domain.ids import ApprovalId, CallId, ConversationId, GenerationId, MessageId
 from domain.prompt import Said
+from domain.record import CallRecord, StoredGeneration, TurnRecord
 from domain.start import Aborted, AbortRequest, StartRequest, Submitted
 from domain.verdict import CallFacts, Opinion
 from domain.view import View
@@ -201,53 +202,6 @@ class Bell(Protocol):
 
 
 # The store.
-class TurnRecord(Value):
-    """One reply of the model. `partial`: it did not end by itself; what had come is kept.
-
-    `failures`: how often the provider has failed in this turn. Attempts whose worker died or left are not counted.
-    """
-
-    turn: int
-    attempt: int
-    parts: tuple[Part, ...]
-    finish_reason: FinishReason
-    usage: Usage
-    cost: float | None
-    failures: int = 0
-
-    @property
-    def partial(self) -> bool:
-        return self.finish_reason in ("cut", "error")
-
-
-class CallRecord(Value):
-    """The ledger's line for one tool call. `run`/`attempt` name the last dispatch; 0 means never dispatched."""
-
-    call_id: CallId
-    turn: int
-    name: str
-    arguments: JsonObject | str
-    status: ToolStatus = "pending"
-    run: int = 0
-    attempt: int = 0
-    output: str | None = None
-    is_error: bool | None = None
-    duration_ms: int = 0
-    reason: str | None = None
-    decided_by_id: str | None = None
-    decided_by_name: str | None = None
-
-
-class StoredGeneration(Value):
-    request: StartRequest
-    status: Literal["submitted", "queued", "running", "requires_action"] | Outcome
-    text: str  # what the user wrote
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    error: ErrorInfo | None = None
-    totals: Totals | None = None
-
-
 class Store(Protocol):
     """The record. Every write is an idempotent upsert: a step may run twice. Temporal decides, the store records.
 

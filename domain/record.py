@@ -1,12 +1,12 @@
-"""What the API puts into the record and reads from it, beside the values that the domain has anyway."""
+"""What is put into the record and read from it, beside the values that the domain has anyway."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Literal, TypeVar, get_args
 
 from domain.approval import Approval, Receipt, Via
-from domain.content import Actor, JsonObject, Value
-from domain.events import AgentRef, Outcome
+from domain.content import Actor, ErrorInfo, JsonObject, Part, ToolStatus, Usage, Value
+from domain.events import AgentRef, FinishReason, Outcome, Totals
 from domain.ids import ApprovalId, CallId, ConversationId, GenerationId, MessageId
 from domain.policy import DecisionKind
 from domain.start import StartRequest
@@ -99,3 +99,51 @@ class Page(Generic[Item]):
 
     items: tuple[Item, ...]
     next: str | None
+
+
+# What the steps put into it and read from it.
+class TurnRecord(Value):
+    """One reply of the model. `partial`: it did not end by itself; what had come is kept.
+
+    `failures`: how often the provider has failed in this turn. Attempts whose worker died or left are not counted.
+    """
+
+    turn: int
+    attempt: int
+    parts: tuple[Part, ...]
+    finish_reason: FinishReason
+    usage: Usage
+    cost: float | None
+    failures: int = 0
+
+    @property
+    def partial(self) -> bool:
+        return self.finish_reason in ("cut", "error")
+
+
+class CallRecord(Value):
+    """The ledger's line for one tool call. `run`/`attempt` name the last dispatch; 0 means never dispatched."""
+
+    call_id: CallId
+    turn: int
+    name: str
+    arguments: JsonObject | str
+    status: ToolStatus = "pending"
+    run: int = 0
+    attempt: int = 0
+    output: str | None = None
+    is_error: bool | None = None
+    duration_ms: int = 0
+    reason: str | None = None
+    decided_by_id: str | None = None
+    decided_by_name: str | None = None
+
+
+class StoredGeneration(Value):
+    request: StartRequest
+    status: StoredStatus
+    text: str  # what the user wrote
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    error: ErrorInfo | None = None
+    totals: Totals | None = None

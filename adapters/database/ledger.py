@@ -10,7 +10,7 @@ from adapters.database.tables import tool_calls, turns
 from domain.content import JsonObject, ToolCallPart, is_empty
 from domain.errors import NotFound
 from domain.ids import CallId, GenerationId
-from domain.ports import CallRecord, TurnRecord
+from domain.record import CallRecord, TurnRecord
 
 
 async def save_turn(connection: AsyncConnection, generation: GenerationId, turn: TurnRecord) -> None:

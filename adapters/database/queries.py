@@ -13,7 +13,6 @@ from domain.compose import rebuild
 from domain.content import Message
 from domain.errors import ConversationNotFound, GenerationNotFound
 from domain.ids import ApprovalId, ConversationId, GenerationId
-from domain.ports import StoredGeneration
 from domain.record import (
     ApprovalFilter,
     Conversation,
@@ -22,6 +21,7 @@ from domain.record import (
     StatusFilter,
     StoredApproval,
     StoredDecision,
+    StoredGeneration,
 )
 from domain.view import View
 

@@ -12,7 +12,7 @@ from domain.content import Message
 from domain.errors import GenerationNotFound
 from domain.events import ApprovalDecided
 from domain.ids import ApprovalId, ConversationId, GenerationId, MessageId
-from domain.ports import CallRecord, StoredGeneration, TurnRecord
+from domain.record import CallRecord, StoredGeneration, TurnRecord
 
 
 async def generation(connection: AsyncConnection, generation_id: GenerationId) -> StoredGeneration:

@@ -14,7 +14,7 @@ from domain.approval import Approval, Receipt
 from domain.content import ErrorInfo, JsonObject, Message, ToolStatus
 from domain.events import ApprovalDecided, Outcome, Totals
 from domain.ids import ApprovalId, CallId, ConversationId, GenerationId, MessageId
-from domain.ports import CallRecord, StoredGeneration, TurnRecord
+from domain.record import CallRecord, StoredGeneration, TurnRecord
 from domain.start import StartRequest
 
 

@@ -18,8 +18,7 @@ from domain.content import Actor, Message, Part, TextPart, ToolCallPart, Usage
 from domain.events import ApprovalDecided, Totals
 from domain.ids import ApprovalId, CallId, ConversationId, GenerationId, MessageId, mint
 from domain.policy import DecisionKind
-from domain.ports import TurnRecord
-from domain.record import NewStart
+from domain.record import NewStart, TurnRecord
 from domain.start import StartRequest
 
 NOW = datetime(2026, 11, 24, 22, 0, 0, 123456, UTC)

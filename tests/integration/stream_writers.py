@@ -29,7 +29,8 @@ from domain.events import (
     UsageUpdated,
 )
 from domain.ids import GenerationId
-from domain.ports import StoredGeneration, TurnRecord, Writer
+from domain.ports import Writer
+from domain.record import StoredGeneration, TurnRecord
 from domain.start import StartRequest
 from domain.view import View
 from tests.builders import NOW, USAGE, a_request

@@ -15,7 +15,8 @@ from adapters.database.store import DatabaseStore
 from domain.content import ErrorInfo, ReasoningPart, TextPart, ToolCallPart
 from domain.errors import GenerationNotFound, NotFound, Unavailable
 from domain.ids import ApprovalId, CallId, ConversationId, GenerationId, MessageId
-from domain.ports import CallRecord, Store, StoredGeneration
+from domain.ports import Store
+from domain.record import CallRecord, StoredGeneration
 from domain.start import StartRequest
 from tests.integration.record import (
     ANN,

@@ -43,7 +43,7 @@ from domain.events import (
 )
 from domain.ids import ApprovalId, CallId, ConversationId, GenerationId, MessageId, SteerId
 from domain.policy import DecisionKind
-from domain.ports import CallRecord, StoredGeneration, TurnRecord
+from domain.record import CallRecord, StoredGeneration, TurnRecord
 from domain.start import StartRequest
 from domain.view import View, fold
 
