@@ -41,6 +41,8 @@ def dev(
     import os
 
     import settings
+    from adapters.conditions import compiled
+    from adapters.hooks import load
     from adapters.tools import toolbox
     from devstack.options import StackOptions
     from devstack.stack import run_stack
@@ -49,7 +51,9 @@ def dev(
     environ = {**os.environ, "FERMATA_ENV": "development", "FERMATA_DATA_DIR": str(data_dir), **named}
     loaded = settings.load(environ)
     file = loaded.environment.config
-    loaded.configuration.agents(toolbox(data_dir, file.parent if file else None).resolve)  # refused before all starts
+    tools = toolbox(data_dir, file.parent if file else None)
+    loaded.configuration.check_policy(compiled, load)  # refused before all starts
+    loaded.configuration.agents(tools.resolve)
     loaded.configuration.providers()
     for key in loaded.configuration.unheeded:
         print(f"note: {key} in {file} has no effect in this version", file=sys.stderr)

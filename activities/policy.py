@@ -1,14 +1,12 @@
 """Asking the world for a verdict: conditions and hooks are evaluated here, and the pure judge puts them together."""
 
-from functools import partial
-
 from domain.approval import digest
 from domain.content import JsonObject
 from domain.facts import CallJudgement
 from domain.ids import CallId
 from domain.ports import Conditions, Hooks, Tools
 from domain.start import StartRequest
-from domain.verdict import Judgement, Opinion, facts_of, judge
+from domain.verdict import Judgement, Opinion, facts_of, judge_call
 from domain.wording import NO_SUCH_TOOL
 
 
@@ -68,13 +66,7 @@ class PolicyCourt:
         opinions: list[Opinion],
     ) -> Judgement:
         facts = facts_of(request, call_id, name, arguments if isinstance(arguments, dict) else {})
-        return judge(
-            request.agent.policy,
-            name,
-            holds=partial(self._conditions.holds, call=facts),
-            opinions=opinions,
-            approvals_supported=request.approvals == "supported",
-        )
+        return judge_call(request, facts, self._conditions.holds, opinions)
 
     def _invalid(self, request: StartRequest, name: str, arguments: JsonObject | str) -> str | None:
         tool = request.agent.tool(name)

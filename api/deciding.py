@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -31,7 +30,7 @@ from domain.ids import ApprovalId, CallId, GenerationId
 from domain.limits import EDITED_ARGUMENTS_BYTES
 from domain.record import StoredGeneration
 from domain.start import StartRequest
-from domain.verdict import facts_of, judge
+from domain.verdict import facts_of, judge_call
 from domain.wording import denied
 
 CLIENT_CHARS = 200
@@ -132,8 +131,7 @@ async def _argument_errors(parts: Parts, start: StartRequest, body: DecisionsBod
 def _edit_errors(parts: Parts, start: StartRequest, call: CallRequest, edited: JsonObject) -> Sequence[JsonObject]:
     if call.json_schema is not None and (problems := parts.schema_errors(call.json_schema, edited)):
         return problems
-    holds = partial(parts.conditions.holds, call=facts_of(start, call.call_id, call.name, edited))
-    judgement = judge(start.agent.policy, call.name, holds=holds)
+    judgement = judge_call(start, facts_of(start, call.call_id, call.name, edited), parts.conditions.holds)
     if judgement.verdict != "deny":
         return ()
     return [{"pointer": "", "message": denied(judgement.because, judgement.reason)}]

@@ -31,6 +31,10 @@ class CallFacts(Value):
     conversation_id: ConversationId
 
 
+Evaluate = Callable[[str, CallFacts], bool | None]
+"""Whether a condition holds for this call."""
+
+
 def facts_of(request: StartRequest, call_id: CallId, name: str, arguments: JsonObject) -> CallFacts:
     return CallFacts(
         name=name,
@@ -86,6 +90,19 @@ def judge(
         update = {"verdict": "deny", "because": f"{judgement.because}; nobody can be asked here"}
         return judgement.model_copy(update=update)
     return judgement
+
+
+def judge_call(
+    request: StartRequest, call: CallFacts, evaluate: Evaluate, opinions: Sequence[Opinion] = ()
+) -> Judgement:
+    """The verdict that the pinned policy of a generation gives on a call of it."""
+    return judge(
+        request.agent.policy,
+        call.name,
+        holds=lambda condition: evaluate(condition, call),
+        opinions=opinions,
+        approvals_supported=request.approvals == "supported",
+    )
 
 
 def _by_policy(policy: Policy, tool: str, holds: Holds) -> Judgement:

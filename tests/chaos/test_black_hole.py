@@ -93,51 +93,24 @@ async def sea(whole_sea: Sea, provider: ProviderProcess) -> AsyncIterator[Sea]:
         await isle.redis.heal()
 
 
-async def test_what_arrives_late_is_refused_and_the_zombie_hangs_up_on_its_provider(
-    sea: Sea, provider: ProviderProcess
+@pytest.mark.parametrize(
+    "steps",
+    [pytest.param((ENDLESS,), id="speaks"), pytest.param((SHORT, Silence()), id="is silent", marks=pytest.mark.long)],
+)
+async def test_what_arrives_late_is_refused_and_the_zombie_hangs_up_also_on_a_model_that(
+    sea: Sea, provider: ProviderProcess, steps: tuple[Text | Silence, ...]
 ) -> None:
-    async with Observation(sea.stack.urls, Random(1)) as observation:
-        answer = await observation.start(await script(provider, ENDLESS), "narrator")
-        zombie = await speaking(sea, answer)
-        zombie.lose()
-        await answer.until(succeeds)
+    async with taken_over(sea, provider, *steps, cut_off=Isle.lose) as zombie:
         assert (await provider.stats()).disconnects == 0
         await zombie.redis.heal()
-        await provider.until(lambda stats: stats.disconnects == 1, HANGS_UP_WITHIN)
-        assert not answer.over
-        await zombie.temporal.heal()
-    await judge(sea.stack.stack, answer)
-    assert told(answer) == [SUCCESSION]
-
-
-@pytest.mark.long
-async def test_also_if_its_model_is_silent_just_then(sea: Sea, provider: ProviderProcess) -> None:
-    async with Observation(sea.stack.urls, Random(1)) as observation:
-        answer = await observation.start(await script(provider, SHORT, Silence()), "narrator")
-        zombie = await speaking(sea, answer)
-        zombie.lose()
-        await answer.until(succeeds)
-        assert (await provider.stats()).disconnects == 0
-        await zombie.redis.heal()
-        await provider.until(lambda stats: stats.disconnects == 1, HANGS_UP_WITHIN)
-        assert not answer.over
-    await judge(sea.stack.stack, answer)
-    assert told(answer) == [SUCCESSION]
 
 
 @pytest.mark.long
 async def test_who_loses_only_the_engine_is_refused_when_the_successor_begins(
     sea: Sea, provider: ProviderProcess
 ) -> None:
-    async with Observation(sea.stack.urls, Random(1)) as observation:
-        answer = await observation.start(await script(provider, ENDLESS), "narrator")
-        zombie = await speaking(sea, answer)
-        zombie.temporal.refuse()
-        await answer.until(succeeds)
-        await provider.until(lambda stats: stats.disconnects == 1, HANGS_UP_WITHIN)
-        assert not answer.over
-    await judge(sea.stack.stack, answer)
-    assert told(answer) == [SUCCESSION]
+    async with taken_over(sea, provider, ENDLESS, cut_off=lambda zombie: zombie.temporal.refuse()):
+        pass
 
 
 @pytest.mark.long
@@ -145,18 +118,14 @@ async def test_attempts_that_were_sent_into_the_silence_do_nothing_when_they_arr
     sea: Sea, provider: ProviderProcess
 ) -> None:
     """The engine takes a worker for living that has asked for a task and is silent: it gives it one, and waits."""
-    async with Observation(sea.stack.urls, Random(1)) as observation:
-        answer = await observation.start(await script(provider, ENDLESS), "narrator")
-        zombie = await speaking(sea, answer)
+
+    def silence(zombie: Isle) -> None:
         zombie.temporal.black_hole()
         zombie.redis.black_hole()
-        await answer.until(succeeds)
+
+    async with taken_over(sea, provider, ENDLESS, cut_off=silence) as zombie:
         await zombie.temporal.heal()
         await zombie.redis.heal()
-        await provider.until(lambda stats: stats.disconnects == 1, HANGS_UP_WITHIN)
-        assert not answer.over
-    await judge(sea.stack.stack, answer)
-    assert told(answer) == [SUCCESSION]
 
 
 async def test_a_replaced_answer_whose_worker_cannot_be_told_is_as_silent_after_its_end(
@@ -176,6 +145,26 @@ async def test_a_replaced_answer_whose_worker_cannot_be_told_is_as_silent_after_
         assert answer.outcome == outcome
     assert "".join(told(old)), "what people had read of it is gone"
     assert told(new) == [" ".join(f"word{number}" for number in range(1, 21))]
+
+
+@asynccontextmanager
+async def taken_over(
+    sea: Sea, provider: ProviderProcess, *steps: Text | Silence, cut_off: Callable[[Isle], None]
+) -> AsyncIterator[Isle]:
+    """An answer is taken over from a worker that is cut off while it speaks. After the block that one hangs up on its
+    provider before the answer is over, of which nobody hears anything but its successor's words.
+    """
+    async with Observation(sea.stack.urls, Random(1)) as observation:
+        answer = await observation.start(await script(provider, *steps), "narrator")
+        zombie = await speaking(sea, answer)
+        cut_off(zombie)
+        await answer.until(succeeds)
+        yield zombie
+        await provider.until(lambda stats: stats.disconnects == 1, HANGS_UP_WITHIN)
+        assert not answer.over
+        await zombie.temporal.heal()
+    await judge(sea.stack.stack, answer)
+    assert told(answer) == [SUCCESSION]
 
 
 async def script(provider: ProviderProcess, *steps: Text | Silence) -> str:

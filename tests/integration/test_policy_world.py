@@ -1,6 +1,8 @@
 """What a verdict needs of the world: conditions in CEL, and the operator's hooks, whatever they do."""
 
 import asyncio
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -110,6 +112,19 @@ async def test_a_hook_that_fails_is_an_opinion_that_says_so_and_no_more(
 ) -> None:
     opinion = await said(hooks, name)
     assert opinion.model_dump(exclude={"hook"}, exclude_none=True) == {"failure": failure}
+
+
+def test_a_stack_with_a_condition_that_is_none_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    file, data = tmp_path / "f.yaml", tmp_path / "data"
+    file.write_text('policy: {rules: [{tool: pay, when: "arguments.amount >", verdict: ask}]}')
+    options = ("--no-open", "--data-dir", str(data), "--config", str(file))
+    root = Path(__file__).parents[2]
+    ran = subprocess.run(
+        [sys.executable, "-m", "cli", "dev", *options], cwd=root, capture_output=True, text=True, timeout=60
+    )
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "policy.rules[0].when" in ran.stderr
+    assert not data.exists()
 
 
 async def test_a_hook_that_hangs_holds_up_nobody_else(hooks: PythonHooks) -> None:
