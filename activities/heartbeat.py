@@ -39,7 +39,7 @@ async def supervised(
         raise ApplicationError(
             "The worker shuts down; another one goes on.",
             type="WorkerLeaves",
-            next_retry_delay=timedelta(milliseconds=1),
+            next_retry_delay=AT_ONCE,
         )
     finally:
         for each in (task, *ending, beating, leaving):

@@ -222,8 +222,6 @@ class GenerationFinished(Value):
     finished_at: datetime
 
 
-Delta = TextDelta | ReasoningDelta | ToolCallDelta
-
 Event = Annotated[
     GenerationStarted
     | TurnStarted

@@ -12,10 +12,6 @@ pytest_plugins = ["tests.workshop"]
 HUNG_UP_WITHIN = timedelta(seconds=2)
 
 
-def has_said_something(view: JsonDict) -> bool:
-    return bool(view["message"]["parts"])
-
-
 async def talking(stack: Stack, provider: ProviderProcess, *, agent: str = "priced") -> tuple[str, JsonDict]:
     """A generation whose model has begun to speak and goes on for minutes; its word."""
     word = a_word()
