@@ -1,12 +1,14 @@
 """One database behind one URL: connections, transactions, and the seam where a driver's errors become ours."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
+from time import monotonic, sleep
 
 from sqlalchemy import Connection, Table, event, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -16,6 +18,7 @@ from domain.errors import NotFound, Unavailable
 Insert = sqlite.Insert | postgresql.Insert
 
 BUSY_TIMEOUT_SECONDS = 10  # how long SQLite waits for another writer
+BUSY_RETRY_SECONDS = 0.01
 WRITES = "writes"
 
 # Classes of SQLSTATE after which trying again may help: connection, rolled back, resources, operator intervention.
@@ -74,9 +77,23 @@ def _sqlite_engine(url: str) -> AsyncEngine:
 
 def _set_pragmas(connection: DBAPIConnection, _record: object) -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    _write_ahead(cursor)
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _write_ahead(cursor: DBAPICursor) -> None:
+    """Several that turn it on in a new file would wait for each other: SQLite refuses all but one, at once."""
+    give_up = monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if monotonic() > give_up:
+                raise
+        sleep(BUSY_RETRY_SECONDS)
 
 
 def _begin(connection: Connection) -> None:

@@ -42,6 +42,14 @@ async def test_several_processes_may_migrate_at_once_and_again(database_url: str
     assert await applied(database_url) == 1
 
 
+async def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    """The first of them changes how the file is written, which SQLite lets nobody wait for."""
+    for attempt in range(20):
+        databases = [Database(f"sqlite+aiosqlite:///{tmp_path / str(attempt)}.db") for _ in range(12)]
+        assert all(await asyncio.gather(*(database.healthy() for database in databases)))
+        await asyncio.gather(*(database.close() for database in databases))
+
+
 def test_migrating_works_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     migrate("sqlite+aiosqlite:///here.db")
