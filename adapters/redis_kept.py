@@ -93,7 +93,7 @@ class Kept:
     """One generation's keys. Every method raises Unavailable when Redis is away."""
 
     def __init__(self, client: Redis, generation: GenerationId) -> None:
-        self._client = client
+        self._client, self.generation = client, generation
         self._log, self._meta, self._snapshot = log_key(generation), meta_key(generation), snapshot_key(generation)
 
     async def standing(self) -> tuple[int, bool] | None:

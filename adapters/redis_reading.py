@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 from adapters.redis_kept import Kept, Page, Snapshot
-from domain.errors import Unavailable
+from domain.errors import CursorAhead, Unavailable
 
 TORN_PATIENCE: Final = timedelta(milliseconds=500)  # a writer that meets a torn log is faster and knows more
 AWAY_PAUSE: Final = timedelta(milliseconds=500)
@@ -42,6 +42,13 @@ def splice(cursor: int, batches: Iterable[Batch]) -> Spliced:
         elif batch.last > cursor:
             return Spliced(frames, cursor, ended, hole=True)
     return Spliced(frames, cursor, ended, hole=False)
+
+
+class Fetched(NamedTuple):
+    """What is kept after a cursor; for a reader without one the snapshot, and what is kept after that."""
+
+    snapshot: Snapshot | None
+    page: Page
 
 
 def gap_frame(requested: int, first_kept: int) -> bytes:
@@ -79,11 +86,12 @@ class Reading:
         counts: Counts,
     ) -> None:
         self.cursor = after  # None: nothing is shown yet, a snapshot comes first
+        self.begun = False  # there was a log, the last time it was read
         self.finished = False
         self.interrupted = False
         self._kept, self._bound, self._patience, self._mend, self._close = kept, bound, patience, mend, close
         self._counts = counts
-        self._begun = False  # there was a log, the last time it was read
+        self._fetched: Fetched | None = None  # and not shown yet
         self._missed: Page | None = None  # the read that showed a gap, until the reader was told
         self._behind = True  # the Stream has what the queue has not
         self._ended = False
@@ -91,6 +99,16 @@ class Reading:
         self._queue: list[Batch] = []
         self._queued = 0
         self._rung = asyncio.Event()
+
+    async def begin(self) -> None:
+        """The first look at what is kept, which is shown first. Raises CursorAhead."""
+        self._fetched = await self._fetch_anew()
+        if self._fetched is None or self.cursor is None:
+            return
+        seq = self._fetched.page.seq
+        if seq is not None and self.cursor > seq:
+            raise CursorAhead(generation_id=self._kept.generation, cursor=self.cursor, last=seq)
+        self.finished = self._fetched.page.sealed and self.cursor == seq
 
     def ring(self, batch: Batch) -> None:
         """Called for each batch, for every reader in turn: never waits, and what does not fit is dropped."""
@@ -119,10 +137,10 @@ class Reading:
         try:
             while not self._ended and not self.interrupted:
                 try:
-                    if self._behind or self.cursor is None or not self._begun:
+                    if self._fetched or self._behind or self.cursor is None or not self.begun:
                         async for chunk in self._catch_up():
                             yield chunk
-                        if self.cursor is None or not self._begun:
+                        if self.cursor is None or not self.begun:
                             await self._wait_for_beginning()
                     else:
                         await self._rung.wait()
@@ -146,31 +164,41 @@ class Reading:
     async def _catch_up(self) -> AsyncIterator[bytes]:
         """What is kept, up to the end as it stands; nothing if there is nothing to show yet."""
         self._counts.catch_ups += 1
+        fetched, self._fetched = self._fetched, None
+        if fetched is None:
+            fetched = await self._fetch_anew()
+        while fetched is not None:
+            snapshot, page = fetched
+            if page.follows:
+                head = b"" if snapshot is None else self._gap(snapshot) + snapshot.frame
+                self._counts.snapshots += snapshot is not None
+                self.cursor, self._ended = page.cursor, page.complete and page.sealed
+                if chunk := head + b"".join(page.frames):
+                    yield chunk
+                if page.complete:
+                    return
+            elif snapshot is None:
+                self._missed, self.cursor = page, None
+            else:  # torn, and not mended yet
+                return
+            fetched = await self._fetch()
+
+    async def _fetch_anew(self) -> Fetched | None:
         self._behind = False  # before reading: what rings from here on is queued, and cut where it was read as well
         self._empty_queue()
-        while True:
-            head = b""
-            if self.cursor is None:
-                snapshot = await self._snapshot()
-                if snapshot is None:
-                    return
-                page = await self._kept.page(snapshot.cursor)
-                self._begun = page.seq is not None
-                if not page.follows:  # torn, and not mended yet
-                    return
-                head = self._gap(snapshot) + snapshot.frame
-                self._counts.snapshots += 1
-            else:
-                page = await self._kept.page(self.cursor)
-                self._begun = page.seq is not None
-                if not page.follows:
-                    self._missed, self.cursor = page, None
-                    continue
-            self.cursor, self._ended = page.cursor, page.complete and page.sealed
-            if chunk := head + b"".join(page.frames):
-                yield chunk
-            if page.complete:
-                return
+        return await self._fetch()
+
+    async def _fetch(self) -> Fetched | None:
+        """The next that is kept; None if there is nothing to show yet."""
+        cursor, snapshot = self.cursor, None
+        if cursor is None:
+            snapshot = await self._snapshot()
+            if snapshot is None:
+                return None
+            cursor = snapshot.cursor
+        page = await self._kept.page(cursor)
+        self.begun = page.seq is not None
+        return Fetched(snapshot, page)
 
     async def _snapshot(self) -> Snapshot | None:
         snapshot = await self._kept.snapshot()

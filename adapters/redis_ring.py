@@ -13,7 +13,7 @@ from adapters.redis_clients import answering, command_client
 from adapters.redis_kept import Kept, last_numbers, ring_channel
 from adapters.redis_reading import Batch, Counts, Reading
 from adapters.redis_subscription import Subscription
-from domain.errors import CursorAhead, LogExpired, Unavailable
+from domain.errors import LogExpired, Unavailable
 from domain.ids import GenerationId
 from domain.view import View
 
@@ -103,12 +103,7 @@ class Ring:
         try:
             async with answering():
                 await channel.subscribed.wait()
-            standing = await channel.kept.standing()
-            if standing is not None and after is not None:
-                seq, sealed = standing
-                if after > seq:
-                    raise CursorAhead(generation_id=generation, cursor=after, last=seq)
-                reading.finished = sealed and after == seq
+            await reading.begin()
         except BaseException:
             reading.close()
             raise

@@ -43,7 +43,7 @@ async def follow_conversation(conversation: ConversationDep, parts: PartsDep, wh
     A cursor would be one of a generation that may not be the live one any more, so none is heeded here.
     """
     found = await parts.queries.conversation(who.tenant, who.user.id, conversation)
-    return await stream(parts, found.live.id, None) if found.live else Response(status_code=204)
+    return await stream(parts, who, found.live.id, None) if found.live else Response(status_code=204)
 
 
 @router.get("/{conversation_id}/messages")

@@ -1,11 +1,13 @@
 """The event stream of a generation: from a cursor through what was logged, then live, to the end."""
 
+from contextlib import ExitStack
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
 from api.deps import IdentityDep, PartsDep
 from api.generations import owned
+from api.identity import Identity
 from api.ports import Parts
 from api.stream import EventStream
 from domain.errors import InvalidRequest
@@ -29,19 +31,25 @@ async def events(
 ) -> Response:
     """Everything after the cursor, then what comes. 204: the cursor is the end, do not reconnect."""
     generation = GenerationId(generation_id)
-    stored = await owned(parts, who, generation)
-    cursor = _cursor(after if last_event_id is None else last_event_id)
-    if stored.status in ENDED and not await parts.logs.exists(generation):
-        return Response(status_code=204)  # its log has been kept for the retention time
-    return await stream(parts, generation, cursor)
+    await parts.queries.check_owner(who.tenant, who.user.id, generation)
+    return await stream(parts, who, generation, _cursor(after if last_event_id is None else last_event_id))
 
 
-async def stream(parts: Parts, generation: GenerationId, cursor: int | None) -> Response:
+async def stream(parts: Parts, who: Identity, generation: GenerationId, cursor: int | None) -> Response:
     """The response that follows this generation. Raises CursorAhead."""
     reading = await parts.readers.open(generation, cursor)
-    if reading.finished:
-        return Response(status_code=204)
+    with ExitStack() as closing:
+        closing.callback(reading.close)
+        if reading.finished or (not reading.begun and await _expired(parts, who, generation)):
+            return Response(status_code=204)
+        closing.pop_all()
     return EventStream(parts, reading, leave=reading.interrupt, close=reading.close)
+
+
+async def _expired(parts: Parts, who: Identity, generation: GenerationId) -> bool:
+    """Whether it ended, and its log has been kept for the retention time."""
+    stored = await owned(parts, who, generation)
+    return stored.status in ENDED and not await parts.logs.exists(generation)
 
 
 def _cursor(given: str | None) -> int | None:

@@ -2,6 +2,7 @@
 
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 
 from fastapi import Request
 
@@ -51,6 +52,7 @@ def _host(request: Request) -> str:
     return request.url.hostname or ""
 
 
+@lru_cache  # what clients send repeats itself
 def _is_loopback(host: str) -> bool:
     if host in ("localhost", ""):
         return host == "localhost"

@@ -38,6 +38,8 @@ class Starts(Protocol):
 class Queries(Protocol):
     """Reads the record; what is another's is as unknown as what never was."""
 
+    async def check_owner(self, tenant: str, owner: str, generation: GenerationId) -> None: ...
+
     async def generation(self, tenant: str, owner: str, generation: GenerationId) -> StoredGeneration: ...
 
     async def generations(
@@ -82,6 +84,9 @@ class Logs(Protocol):
 
 class Reading(Protocol):
     """One reader's stream of ready-made bytes, unless its cursor is the terminal event already."""
+
+    @property
+    def begun(self) -> bool: ...
 
     @property
     def finished(self) -> bool: ...

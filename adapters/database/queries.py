@@ -25,10 +25,25 @@ from domain.record import (
 )
 from domain.view import View
 
+OWNERS = 10_000  # generations whose owner is remembered
+
 
 class Queries:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._owners: dict[GenerationId, tuple[str, str]] = {}
+
+    async def check_owner(self, tenant: str, owner: str, generation: GenerationId) -> None:
+        """Raises GenerationNotFound. An owner never changes, so those who come back need no database.
+
+        After a cut a thousand readers ask this at once.
+        """
+        if self._owners.get(generation) == (tenant, owner):
+            return
+        await self.generation(tenant, owner, generation)
+        if len(self._owners) >= OWNERS:
+            del self._owners[next(iter(self._owners))]
+        self._owners[generation] = tenant, owner
 
     async def generation(self, tenant: str, owner: str, generation: GenerationId) -> StoredGeneration:
         """Raises GenerationNotFound."""

@@ -6,6 +6,7 @@ from typing import Literal
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import event
 
 from adapters.database.engine import Database
 from adapters.database.inbox import ASKED, concerns
@@ -87,6 +88,28 @@ async def test_a_generation_is_found_by_its_owner_only(database: Database, queri
     ):
         with pytest.raises(GenerationNotFound):
             await queries.generation(tenant, owner, GenerationId(name))
+
+
+async def test_the_owner_of_a_generation_is_looked_up_once_and_nobody_else_passes(
+    database: Database, queries: Queries, ann: Actor
+) -> None:
+    request = await claimed(database, new_start("Hello", owner=ann))
+    asked: list[str] = []
+
+    def note(*asking: object) -> None:
+        asked.append(str(asking[2]))
+
+    event.listen(database._engine.sync_engine, "before_cursor_execute", note)
+    try:
+        for _ in range(3):
+            await queries.check_owner("acme", ann.id, request.generation_id)
+        assert sum("FROM generations" in statement for statement in asked) == 1
+        for tenant, owner in (("other", ann.id), ("acme", "bob")):
+            with pytest.raises(GenerationNotFound):
+                await queries.check_owner(tenant, owner, request.generation_id)
+        await queries.check_owner("acme", ann.id, request.generation_id)
+    finally:
+        event.remove(database._engine.sync_engine, "before_cursor_execute", note)
 
 
 async def test_generations_are_listed_newest_first_in_pages(database: Database, queries: Queries, ann: Actor) -> None:

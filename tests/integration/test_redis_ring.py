@@ -146,6 +146,24 @@ async def test_who_joins_gets_one_snapshot_and_then_what_follows(
     assert data(stored.frames[0]) == {"type": "snapshot", "view": json.loads(view.model_dump_json()), "cursor": 3}
 
 
+@pytest.mark.parametrize("after", [None, 0, 1])
+async def test_what_is_logged_between_opening_and_reading_comes_once(
+    valkey_url: str, log: RedisLog, generation: GenerationId, after: int | None
+) -> None:
+    events: list[Event] = [started(generation), turn(), text("a"), text("b"), finished()]
+    await log.append(generation, OUTBOX, 1, events[:2])
+    async with Ring(valkey_url, silence=LONG) as ring, following(ring, generation, 0) as witness:
+        reading = await ring.open(generation, after)
+        await log.append(generation, OUTBOX, 3, events[2:4])
+        await witness.until_cursor(4)
+        await log.append(generation, OUTBOX, 5, events[4:], seal=True)
+        client = Client()
+        await client.follow(reading)
+    joined = after is None  # one who joins begins with a snapshot up to 2
+    assert (client.names[0] == "snapshot") == joined
+    assert client.frames[joined:] == numbered(events)[2 if after is None else after :]
+
+
 @pytest.mark.parametrize("with_snapshot", [True, False])
 async def test_after_the_end_one_still_gets_the_snapshot_and_the_end_itself(
     valkey_url: str, log: RedisLog, generation: GenerationId, with_snapshot: bool
