@@ -140,13 +140,16 @@ class AnnounceSteps:
         return approval.model_copy(update={"calls": tuple(calls)})
 
     async def _result(self, generation: GenerationId, event: ToolCompleted) -> ToolCompleted:
+        """As the ledger has it. A worker may have noted a result and died before it could say so: the first stands."""
         if event.output is not None:
             await self._store.save_result(
                 generation, event.call_id, status=event.status, output=event.output, is_error=event.is_error
             )
-            return event
         record = next(call for call in await self._store.calls(generation) if call.call_id == event.call_id)
-        return event.model_copy(update={"output": record.output})
+        if record.output is None:  # it runs again by now, and this is a repeat
+            return event
+        noted = {"status": record.status, "output": record.output, "is_error": bool(record.is_error)}
+        return event.model_copy(update=noted)
 
     async def _finish(self, said: Announcement, event: GenerationFinished) -> GenerationFinished:
         generation = said.request.generation_id
