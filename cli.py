@@ -166,6 +166,25 @@ def reject(approval: Approval, reason: Reason = None, url: Url = LOCAL) -> None:
     _decide(approval, "reject", reason, url)
 
 
+@app.command()
+def answer(
+    approval: Approval,
+    said: Annotated[
+        list[str],
+        typer.Argument(metavar="ANSWER…", help="One for each question: an option, its number, or your words."),
+    ],
+    url: Url = LOCAL,
+) -> None:
+    """Answer the questions of an approval, in their order."""
+    from console.approvals import answer_all
+    from console.client import Api
+    from domain.ids import ApprovalId
+
+    with Api(url, lost=_reconnecting) as client:
+        for line in answer_all(client, ApprovalId(approval), said):
+            print(line)
+
+
 def _decide(approval: str, kind: Literal["approve", "reject"], reason: str | None, url: str) -> None:
     from console.approvals import decide_all
     from console.client import Api

@@ -1,10 +1,12 @@
 """Asking the world for a verdict: conditions and hooks are evaluated here, and the pure judge puts them together."""
 
 from domain.approval import digest
+from domain.ask_user import asks_user, problem, questions_in
 from domain.content import JsonObject
 from domain.facts import CallJudgement
 from domain.ids import CallId
 from domain.ports import Conditions, Hooks, Tools
+from domain.question import Question
 from domain.start import StartRequest
 from domain.verdict import Judgement, Opinion, facts_of, judge_call
 from domain.wording import NO_SUCH_TOOL
@@ -26,6 +28,7 @@ class PolicyCourt:
             given, opinions = await self._heard(request, call_id, name, arguments)
             invalid = self._invalid(request, name, given) if given != arguments else None
         judgement = self._judge(request, call_id, name, given, opinions)
+        asked = invalid is None and judgement.verdict == "ask"
         changed = given if isinstance(given, dict) and given != arguments else None
         return (
             CallJudgement(
@@ -37,6 +40,7 @@ class PolicyCourt:
                 expiry=judgement.expiry,
                 digest=None if changed is None else digest(name, changed),
                 invalid=invalid,
+                questions=self._questions(request, name, given) if asked else (),
             ),
             changed,
         )
@@ -70,4 +74,14 @@ class PolicyCourt:
 
     def _invalid(self, request: StartRequest, name: str, arguments: JsonObject | str) -> str | None:
         tool = request.agent.tool(name)
-        return NO_SUCH_TOOL if tool is None else self._tools.invalid(tool, arguments)
+        if tool is None:
+            return NO_SUCH_TOOL
+        invalid = self._tools.invalid(tool, arguments)
+        if invalid is None and asks_user(tool) and isinstance(arguments, dict):
+            return problem(arguments)
+        return invalid
+
+    def _questions(self, request: StartRequest, name: str, arguments: JsonObject | str) -> tuple[Question, ...]:
+        if not isinstance(arguments, dict) or not asks_user(request.agent.tool(name)):
+            return ()
+        return questions_in(arguments)

@@ -7,10 +7,11 @@ AGENT: dict[str, object] = {
     "instructions": (
         "You are a helpful assistant. Answer briefly and plainly.\n"
         "Use your tools where they give a better answer than you could, and say what they told you.\n"
+        "What only the user can know or decide, ask with ask_user.\n"
         "If a call is refused, accept that and go on without it.\n"
         "Today is {{current_date}} ({{timezone}})."
     ),
-    "tools": ["clock", "calculator", "web_get", "notes", "write_note"],
+    "tools": ["clock", "calculator", "web_get", "notes", "write_note", "ask_user"],
     "policy": {
         "allow": ["clock", "calculator", "web_get", "notes"],
         "ask": ["write_note"],

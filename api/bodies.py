@@ -118,11 +118,11 @@ class DecisionBody(Body):
 
 
 class DecisionsBody(Body):
-    """Decisions and nothing else: no model, tools, files or agent can be changed on the way."""
+    """Decisions or answers and nothing else: no model, tools, files or agent can be changed on the way."""
 
     approval_id: str | None = None
     decisions: list[DecisionBody] = Field(default_factory=list, max_length=256)
-    answers: JsonObject | None = None
+    answers: dict[str, str | list[str]] | None = None
     partial: bool = False
 
 

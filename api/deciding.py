@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import uuid4
@@ -19,15 +19,15 @@ from domain.content import JsonObject
 from domain.decide import ResumeRequest
 from domain.errors import (
     AlreadyDecided,
-    AnswersMismatch,
     ApprovalNotFound,
     FermataError,
     NotPaused,
     PauseExpired,
     PayloadTooLarge,
 )
-from domain.ids import ApprovalId, CallId, GenerationId
-from domain.limits import EDITED_ARGUMENTS_BYTES
+from domain.ids import ApprovalId, CallId, GenerationId, QuestionId
+from domain.limits import ANSWER_CHARS, EDITED_ARGUMENTS_BYTES
+from domain.question import Answer, length
 from domain.record import StoredGeneration
 from domain.start import StartRequest
 from domain.verdict import facts_of, judge_call
@@ -65,14 +65,13 @@ async def decide(
         generation_id=generation,
         approval_id=ApprovalId(body.approval_id) if body.approval_id else None,
         decisions=tuple(_decision(each.model_dump()) for each in body.decisions),
+        answers=_answers(body.answers),
         partial=body.partial,
         by=who.user,
         via="http",
         client=sent.client,
         argument_errors=await _argument_errors(parts, stored.request, body),
     )
-    if body.answers:
-        raise AnswersMismatch("Nothing was asked that has answers; send decisions.", unknown=sorted(body.answers))
     try:
         if not sent.waits:
             await parts.engine.resume_later(address(stored), request)
@@ -103,6 +102,15 @@ def _decision(fields: dict[str, Any]) -> Decision:
     if size > EDITED_ARGUMENTS_BYTES:
         raise PayloadTooLarge(f"Edited arguments have {size} bytes; {EDITED_ARGUMENTS_BYTES} are allowed.")
     return Decision(**{**fields, "call_id": CallId(fields["call_id"]), "arguments": arguments})
+
+
+def _answers(given: Mapping[str, str | list[str]] | None) -> dict[QuestionId, Answer] | None:
+    if given is None:
+        return None
+    answers = {QuestionId(name): answer if isinstance(answer, str) else tuple(answer) for name, answer in given.items()}
+    if (chars := length(answers)) > ANSWER_CHARS:
+        raise PayloadTooLarge(f"The answers have {chars} characters in all; {ANSWER_CHARS} are allowed.")
+    return answers
 
 
 async def _argument_errors(parts: Parts, start: StartRequest, body: DecisionsBody) -> tuple[JsonObject, ...]:

@@ -1,12 +1,13 @@
-"""`fermata approvals`, `approve` and `reject`: what waits for a person, and deciding it from a shell."""
+"""`fermata approvals`, `approve`, `reject` and `answer`: what waits for a person, and deciding it from a shell."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 
 from rich.table import Table
 from rich.text import Text
 
+from console.answering import answer, hint
 from console.client import Api, Problem
 from console.deciding import refusal, told
 from console.legible import brief, clock, line, now
@@ -23,7 +24,7 @@ def table(waiting: Iterable[StoredApproval], at: datetime) -> Table:
     shown.columns[3].no_wrap = True
     for stored in waiting:
         approval = stored.approval
-        calls = "\n".join(f"{line(call.name)}  {brief(call.arguments)}" for call in open_calls(stored))
+        calls = "\n".join(_rows(stored))
         cells = (approval.id, line(stored.agent.name), calls, clock(approval.expires_at, at))
         shown.add_row(*(Text(cell) for cell in cells))  # Text: no markup in what others wrote
     return shown
@@ -35,6 +36,8 @@ def decide_all(api: Api, approval_id: ApprovalId, kind: Literal["approve", "reje
     Raises ApprovalNotFound if it waits for nobody here, and Refused in words for people.
     """
     found = _waiting(api, approval_id)
+    if found.approval.questions:
+        raise Refused(f"{approval_id} asks a question; answer it: `fermata answer {approval_id} ANSWER`.")
     calls = open_calls(found)
     names = {call.call_id: call.name for call in found.approval.calls}
     decisions = [Decision(call_id=call.call_id, decision=kind, reason=reason) for call in calls]
@@ -43,6 +46,31 @@ def decide_all(api: Api, approval_id: ApprovalId, kind: Literal["approve", "reje
     except Problem as problem:
         raise Refused(refusal(problem, names, now())) from problem
     return told(approval_id, receipt, names, now())
+
+
+def answer_all(api: Api, approval_id: ApprovalId, said: Sequence[str]) -> list[str]:
+    """Answer the questions of the approval in their order; the receipt as lines. Raises what `decide_all` raises."""
+    found = _waiting(api, approval_id)
+    questions = found.approval.questions
+    if not questions:
+        raise Refused(f"{approval_id} asks no question; decide it: `fermata approve {approval_id}`, or `reject`.")
+    if len(said) != len(questions):
+        asked = "; ".join(f"{line(question.text)} ({hint(question)})" for question in questions)
+        raise Refused(f"{len(questions)} answers are needed, each in quotes, and {len(said)} were given. {asked}")
+    names = {call.call_id: call.name for call in found.approval.calls}
+    answers = {question.id: answer(question, each) for question, each in zip(questions, said, strict=True)}
+    try:
+        receipt = api.answer(found.generation_id, approval_id, answers)
+    except Problem as problem:
+        raise Refused(refusal(problem, names, now())) from problem
+    return told(approval_id, receipt, names, now())
+
+
+def _rows(stored: StoredApproval) -> list[str]:
+    """One for each question, or call that is open."""
+    if stored.approval.questions:
+        return [f"asks: {line(question.text)}" for question in stored.approval.questions]
+    return [f"{line(call.name)}  {brief(call.arguments)}" for call in open_calls(stored)]
 
 
 def open_calls(stored: StoredApproval) -> list[CallRequest]:

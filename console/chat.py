@@ -5,6 +5,7 @@ from contextlib import closing
 import httpx2
 
 from console import transcript
+from console.answering import answer, hint
 from console.client import Api, Problem
 from console.deciding import arguments, choices, decision, refusal
 from console.follow import follow, known_event, snapshot
@@ -15,9 +16,12 @@ from domain.approval import Approval, CallRequest, Decision
 from domain.content import JsonObject
 from domain.errors import AgentNotFound, FermataError
 from domain.events import GenerationFinished, GenerationPaused
-from domain.ids import GenerationId
+from domain.ids import GenerationId, QuestionId
+from domain.question import Answer, Question
 
 WAIT = "w"
+WAIT_WORD = "/wait"  # where any letter may be the answer
+KEPT = "Kept: no worker answers now; the decision counts as soon as one does."
 GONE = (httpx2.codes.NOT_FOUND, httpx2.codes.CONFLICT)  # there is nothing to decide any more
 
 
@@ -92,6 +96,9 @@ class _Answer:
 
     def _decide(self, approval: Approval) -> None:
         """Ask for each call, and send the decisions; what can be put right is asked again."""
+        if approval.questions:
+            self._answer(approval)
+            return
         names = {call.call_id: call.name for call in approval.calls}
         while True:
             decisions = []
@@ -101,12 +108,44 @@ class _Answer:
                 decisions.append(decided)
             try:
                 if self._api.decide(self._generation, approval.id, decisions) is None:
-                    self._note("Kept: no worker answers now; the decision counts as soon as one does.", "yellow")
+                    self._note(KEPT, "yellow")
                 return
             except Problem as problem:
                 self._note(f"✗ {refusal(problem, names, now())}", "red")
                 if problem.status in GONE:
                     return
+
+    def _answer(self, approval: Approval) -> None:
+        """Ask each question, and send the answers; likewise."""
+        names = {call.call_id: call.name for call in approval.calls}
+        while True:
+            answers = dict[QuestionId, Answer]()
+            for question in approval.questions:
+                if (said := self._ask_question(approval, question)) is None:
+                    return
+                answers[question.id] = said
+            try:
+                if self._api.answer(self._generation, approval.id, answers) is None:
+                    self._note(KEPT, "yellow")
+                return
+            except Problem as problem:
+                self._note(f"✗ {refusal(problem, names, now())}", "red")
+                if problem.status in GONE:
+                    return
+
+    def _ask_question(self, approval: Approval, question: Question) -> Answer | None:
+        """One answer; None if the person would rather wait for somebody else's."""
+        while True:
+            said = self._terminal.ask(f"{line(question.text)} ({hint(question)} · {WAIT_WORD} to wait) › ")
+            if said is None:
+                raise NobodyDecides(f"The input has ended, and {approval.id} waits: `fermata answer {approval.id} …`.")
+            if said.strip() == WAIT_WORD:
+                self._note("Waiting for somebody else's answer. Ctrl-C stops the answer.", "dim")
+                return None
+            try:
+                return answer(question, said)
+            except FermataError as error:
+                self._note(f"✗ {error}", "red")
 
     def _ask(self, approval: Approval, call: CallRequest) -> Decision | None:
         """One decision; None if the person would rather wait for somebody else's."""

@@ -1,7 +1,7 @@
 """The API as the terminal speaks to it: requests that may be repeated, and refusals in words for people."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any, Self
@@ -14,7 +14,8 @@ from console.backoff import delay
 from domain.approval import Decision, Receipt
 from domain.content import JsonObject
 from domain.errors import FermataError, Unavailable
-from domain.ids import ApprovalId, GenerationId
+from domain.ids import ApprovalId, GenerationId, QuestionId
+from domain.question import Answer
 from domain.record import StoredApproval
 from domain.view import View
 
@@ -89,10 +90,16 @@ class Api:
 
     def decide(self, generation: GenerationId, approval: ApprovalId, decisions: list[Decision]) -> Receipt | None:
         """The receipt; None if no worker answers, in which case the decision is kept until one does."""
-        body = {
-            "approval_id": approval,
-            "decisions": [decision.model_dump(mode="json", exclude_none=True) for decision in decisions],
-        }
+        said = [decision.model_dump(mode="json", exclude_none=True) for decision in decisions]
+        return self._resume(generation, {"approval_id": approval, "decisions": said})
+
+    def answer(
+        self, generation: GenerationId, approval: ApprovalId, answers: Mapping[QuestionId, Answer]
+    ) -> Receipt | None:
+        """Likewise, to questions."""
+        return self._resume(generation, {"approval_id": approval, "answers": dict(answers)})
+
+    def _resume(self, generation: GenerationId, body: JsonObject) -> Receipt | None:
         answer = self._ask("POST", f"{_path(generation)}/decisions", body)
         return Receipt.model_validate(answer["receipt"]) if "receipt" in answer else None
 

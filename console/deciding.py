@@ -71,7 +71,7 @@ def told(approval: ApprovalId, receipt: Receipt | None, names: Mapping[CallId, s
 def refusal(problem: Problem, names: Mapping[CallId, str], now: datetime) -> str:
     """Why a decision did not count: somebody was first, the arguments do not fit, or what the server says."""
     match problem.code:
-        case "already_decided" if problem.members.get("receipt"):
+        case "already_decided" | "approval_mismatch" if problem.members.get("receipt"):
             receipt = Receipt.model_validate(problem.members["receipt"])
             return f"This was already decided: {'; '.join(_decided(receipt, names, now))}."
         case "arguments_invalid":

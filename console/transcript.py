@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal, assert_never
 
 from console.legible import brief, clock, consumption, line, pretty, visible
-from domain.approval import Approval
+from domain.approval import Approval, DecidedKind
 from domain.content import Part, ReasoningPart, TextPart, ToolCallPart
 from domain.events import (
     ApprovalDecided,
@@ -36,16 +36,17 @@ from domain.events import (
     UsageUpdated,
 )
 from domain.ids import CallId
-from domain.policy import DecisionKind
+from domain.question import Question, shown
 from domain.view import View
 
 Style = Literal["", "dim", "cyan", "green", "yellow", "red"]
 
-PAST: Mapping[DecisionKind, str] = {
+PAST: Mapping[DecidedKind, str] = {
     "approve": "approved",
     "reject": "rejected",
     "edit": "edited and approved",
     "respond": "answered instead of",
+    "answer": "answered",
 }
 ENDS: Mapping[Outcome, str] = {
     "completed": "done",
@@ -70,10 +71,13 @@ class Piece:
 
 @dataclass(frozen=True)
 class Transcript:
-    """What must be known of what was written: the block whose line is still open, and the tools by call."""
+    """What must be known of what was written: the block whose line is still open, the tools by call, and the calls that
+    people have answered.
+    """
 
     open: Literal["text", "reasoning"] | None = None
     names: Mapping[CallId, str] = field(default_factory=dict)
+    answered: frozenset[CallId] = frozenset()
 
 
 Written = tuple[Transcript, list[Piece]]
@@ -98,10 +102,16 @@ def write(sofar: Transcript, event: Event, now: datetime) -> Written:
             return note(sofar, f"⚙ {line(name)}  {brief(arguments)}", "cyan")
         case ToolCompleted(status="rejected" | "expired"):
             return sofar, []  # the decision, or its absence, was told already
+        case ToolCompleted(call_id=call_id) if call_id in sofar.answered:
+            return sofar, []
         case ToolCompleted():
             return _completed(sofar, event)
         case ApprovalRequested(approval=approval):
             return _many(sofar, card(approval, now))
+        case ApprovalDecided(call_id=call_id, decision="answer", by=by, answers=answers):
+            said = "; ".join(line(shown(each)) for each in (answers or {}).values())
+            told = replace(sofar, answered=sofar.answered | {call_id})
+            return note(told, f"✓ answered: {said} (by {line(by.name)})", "green")
         case ApprovalDecided(call_id=call_id, decision=decision, by=by, reason=reason):
             because = f": {line(reason)}" if reason else ""
             said = f"{PAST[decision]} {_name(sofar, call_id)} (by {line(by.name)}){because}"
@@ -148,7 +158,12 @@ def recap(sofar: Transcript, view: View) -> Written:
 
 
 def card(approval: Approval, now: datetime) -> list[Piece]:
-    """An approval with all that a person must see to decide it."""
+    """An approval with all that a person must see to decide it, or to answer its questions."""
+    if approval.questions:
+        return [
+            Piece(f"⏸ {approval.id} waits for an answer until {clock(approval.expires_at, now)}\n", "yellow"),
+            *(piece for question in approval.questions for piece in _question(question)),
+        ]
     pieces = [Piece(f"⏸ {approval.id} waits for a decision until {clock(approval.expires_at, now)}\n", "yellow")]
     for call in approval.calls:
         pieces.append(
@@ -158,6 +173,14 @@ def card(approval: Approval, now: datetime) -> list[Piece]:
             pieces.append(Piece(f"  {line(call.reason, 200)}\n", "dim"))
         pieces.append(Piece("".join(f"    {row}\n" for row in pretty(call.arguments or {}).splitlines())))
     return pieces
+
+
+def _question(question: Question) -> Iterable[Piece]:
+    yield Piece(f"  {line(question.text, 1_000)}\n", "cyan")
+    if question.description:
+        yield Piece(f"  {line(question.description, 1_000)}\n", "dim")
+    for number, option in enumerate(question.options, 1):
+        yield Piece(f"    {number}. {line(option.label, 200)}\n")
 
 
 def _stream(sofar: Transcript, kind: Literal["text", "reasoning"], text: str) -> Written:

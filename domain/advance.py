@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
 
-from domain import calling, expiring, turns
+from domain import answering, calling, expiring, turns
 from domain.errors import IllegalFact
 from domain.events import (
     AgentRef,
@@ -28,6 +28,7 @@ from domain.facts import (
     ModelCut,
     ModelFailed,
     ModelReplied,
+    QuestionsAnswered,
     Settled,
     Steered,
     SteerWithdrawn,
@@ -120,6 +121,7 @@ CELLS: dict[tuple[type[Phase], type[Fact]], Handler] = {
     (Stopping, ModelFailed): turns.late_failure,
     (Judging, CallsJudged): calling.calls_judged,
     (Acting, DecisionsMade): calling.decisions_made,
+    (Acting, QuestionsAnswered): answering.questions_answered,
     (Acting, ApprovalTimedOut): expiring.approval_timed_out,
     (Acting, Extended): expiring.approval_extended,
     (Acting, ToolReturned): calling.tool_returned,

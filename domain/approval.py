@@ -1,4 +1,4 @@
-"""Asking a person: the approval, the decisions on its calls, and the receipt of what was decided."""
+"""Asking a person: the approval, the decisions on its calls or answers to its questions, and the receipt of those."""
 
 import hashlib
 import json
@@ -10,8 +10,10 @@ from pydantic import Field
 from domain.content import Actor, JsonObject, Value
 from domain.ids import ApprovalId, CallId
 from domain.policy import DecisionKind, OnExpiry
+from domain.question import Question
 
 Via = Literal["http", "signal", "update"]  # the way a decision came: through the API, or straight to the workflow
+DecidedKind = DecisionKind | Literal["answer"]  # what can have been decided: calls are, and questions are answered
 
 
 class CallRequest(Value):
@@ -30,13 +32,13 @@ class CallRequest(Value):
 
 
 class Approval(Value):
-    """One request to a human, for all calls of a turn that need asking."""
+    """One request to a human: for all calls of a turn that need asking, or for the answers to the questions of one."""
 
     id: ApprovalId
-    kind: Literal["tool_approval"] = "tool_approval"
+    kind: Literal["tool_approval", "question"] = "tool_approval"
     turn: int
     calls: tuple[CallRequest, ...]
-    questions: tuple[JsonObject, ...] = ()
+    questions: tuple[Question, ...] = ()  # none unless of that kind
     created_at: datetime
     expires_at: datetime
     then: OnExpiry = "end"
@@ -58,7 +60,7 @@ class Decided(Value):
     """One line of a receipt: who answered what, when."""
 
     call_id: CallId
-    decision: DecisionKind
+    decision: DecidedKind
     by: Actor
     at: datetime
 

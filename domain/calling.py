@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import TypeVar
 
 from domain import wording
-from domain.approval import Decision, digest
+from domain.answering import question_for
+from domain.approval import Approval, Decision, digest
 from domain.asking import approval_for, mint_approval, request_for, with_receipt
 from domain.content import Actor, ToolStatus
 from domain.errors import IllegalFact
@@ -47,6 +48,7 @@ def calls_judged(generation: Generation, phase: Judging, judged: CallsJudged, no
         raise IllegalFact(f"judgements that are not those of the calls in hand: {judged!r}")
     approval_id = mint_approval(generation, phase.turn, now)
     calls, requests, expiries, events = [], [], list[Expiry](), list[Event]()
+    approvals = list[Approval]()
     for unjudged in phase.calls:
         judgement = judgements[unjudged.call_id]
         asked = judgement.invalid is None and judgement.verdict == "ask"
@@ -57,7 +59,10 @@ def calls_judged(generation: Generation, phase: Judging, judged: CallsJudged, no
             digest=bound,
             state=Asked(approval_id=approval_id) if asked else Allowed(digest=bound),
         )
-        if asked:
+        if asked and judgement.questions:
+            approvals.append(question_for(generation, call, phase.turn, judgement, now))
+            call = call.model_copy(update={"state": Asked(approval_id=approvals[-1].id)})
+        elif asked:
             requests.append(
                 request_for(generation, call, judgement.reason, judgement.allowed_decisions, judgement.because)
             )
@@ -67,9 +72,11 @@ def calls_judged(generation: Generation, phase: Judging, judged: CallsJudged, no
             call, event = answer(call, phase.turn, status, output)
             events.append(event)
         calls.append(call)
-    approvals = (approval_for(generation, approval_id, phase.turn, requests, now, expiries),) if requests else ()
+    if requests:
+        approvals.insert(0, approval_for(generation, approval_id, phase.turn, requests, now, expiries))
     events += [ApprovalRequested(approval=approval) for approval in approvals]
-    return act(generation, Acting(turn=phase.turn, calls=tuple(calls), approvals=approvals), events, now)
+    acting = Acting(turn=phase.turn, calls=tuple(calls), approvals=tuple(approvals))
+    return act(generation, acting, events, now)
 
 
 def _refusal(judgement: CallJudgement) -> tuple[ToolStatus, str] | None:
@@ -83,7 +90,7 @@ def _refusal(judgement: CallJudgement) -> tuple[ToolStatus, str] | None:
 def decisions_made(generation: Generation, phase: Acting, made: DecisionsMade, now: datetime) -> Step:
     approval = next((a for a in phase.approvals if a.id == made.approval_id), None)
     decisions = {decision.call_id: decision for decision in made.decisions}
-    if approval is None or not decisions.keys() <= {call.call_id for call in approval.calls}:
+    if approval is None or approval.questions or not decisions.keys() <= {call.call_id for call in approval.calls}:
         raise IllegalFact(f"decisions on calls that nobody was asked for: {made!r}")
     if not decisions or len(decisions) < len(made.decisions):
         raise IllegalFact(f"no decision, or two for one call: {made!r}")

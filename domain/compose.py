@@ -118,7 +118,7 @@ def _undecided(pending: Sequence[Approval], decided: Sequence[ApprovalDecided]) 
         )
         for approval in pending
     )
-    return tuple(approval for approval in still if approval.calls or approval.questions)
+    return tuple(approval for approval in still if approval.calls)
 
 
 def _outcome(stored: StoredGeneration) -> Outcome | None:

@@ -12,6 +12,7 @@ from domain.approval import Approval, CallRequest, Decision, Receipt, Via
 from domain.content import Actor, JsonObject, Value
 from domain.errors import (
     AlreadyDecided,
+    AnswersMismatch,
     ApprovalIdRequired,
     ApprovalMismatch,
     ApprovalNotFound,
@@ -24,13 +25,16 @@ from domain.errors import (
     UndecidedCalls,
     UnknownCall,
 )
-from domain.facts import DecisionsMade, Extended
+from domain.facts import DecisionsMade, Extended, QuestionsAnswered
 from domain.generation import Generation, pending
-from domain.ids import ApprovalId, CallId, GenerationId
+from domain.ids import ApprovalId, CallId, GenerationId, QuestionId
+from domain.question import Answer, settle
 
 
 class ResumeRequest(Value):
-    """Decisions of one person on one approval. Without `partial` they must cover every open call.
+    """What one person says to one approval: decisions on calls, or answers to questions, which must cover all of them.
+
+    With `partial` decisions may leave calls open.
 
     `via` and `client` say from where, for the record; who sends it straight to the workflow need not say it.
     """
@@ -38,6 +42,7 @@ class ResumeRequest(Value):
     generation_id: GenerationId
     approval_id: ApprovalId | None = None
     decisions: tuple[Decision, ...] = ()
+    answers: dict[QuestionId, Answer] | None = None
     partial: bool = False
     by: Actor
     via: Via | None = None
@@ -61,11 +66,20 @@ class ResumeAnswer(Value):
     receipt: Receipt
 
 
-def decide(generation: Generation, request: ResumeRequest, now: datetime, *, sent_as: Via = "update") -> DecisionsMade:
-    """The fact these decisions make. Raises the first refusal of the ladder."""
+def decide(
+    generation: Generation, request: ResumeRequest, now: datetime, *, sent_as: Via = "update"
+) -> DecisionsMade | QuestionsAnswered:
+    """The fact that these decisions, or answers, make. Raises the first refusal of the ladder."""
+    if request.decisions and request.answers:
+        raise InvalidBody("Decisions and answers in one body. Calls are decided, questions are answered; send either.")
     if len({d.call_id for d in request.decisions}) < len(request.decisions):
         raise InvalidBody("Two decisions for one call. Decide each call once.")
     approval = _approval_in_question(generation, request.approval_id, now)
+    if approval.questions:
+        return _answered(approval, request, sent_as)
+    if request.answers:
+        unknown = sorted(request.answers)
+        raise AnswersMismatch("This approval asks no questions; send decisions.", missing=[], unknown=unknown)
     calls = {call.call_id: call for call in approval.calls}
     _check_coverage(generation, approval, calls, request)
     _check_allowed(calls, request.decisions)
@@ -77,6 +91,19 @@ def decide(generation: Generation, request: ResumeRequest, now: datetime, *, sen
     return DecisionsMade(
         approval_id=approval.id,
         decisions=request.decisions,
+        by=request.by,
+        via=request.via or sent_as,
+        client=request.client,
+    )
+
+
+def _answered(approval: Approval, request: ResumeRequest, sent_as: Via) -> QuestionsAnswered:
+    if request.decisions:
+        missing = [question.id for question in approval.questions]
+        raise AnswersMismatch("This approval asks questions; send answers, no decisions.", missing=missing, unknown=[])
+    return QuestionsAnswered(
+        approval_id=approval.id,
+        answers=settle(approval.questions, request.answers or {}),
         by=request.by,
         via=request.via or sent_as,
         client=request.client,

@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from domain.approval import Approval, Via
+from domain.approval import Approval, DecidedKind, Via
 from domain.content import Actor, ErrorInfo, JsonObject, Message, Part, ToolStatus, Usage, Value
-from domain.ids import ApprovalId, CallId, ConversationId, GenerationId, MessageId, SteerId
-from domain.policy import DecisionKind, OnExpiry
+from domain.ids import ApprovalId, CallId, ConversationId, GenerationId, MessageId, QuestionId, SteerId
+from domain.policy import OnExpiry
+from domain.question import Answer
 
 Outcome = Literal["completed", "failed", "aborted", "expired", "replaced"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error", "cut"]
@@ -115,12 +116,13 @@ class ApprovalDecided(Value):
     type: Literal["approval.decided"] = "approval.decided"
     approval_id: ApprovalId
     call_id: CallId
-    decision: DecisionKind
+    decision: DecidedKind
     by: Actor
     at: datetime
     reason: str | None = None
     arguments: JsonObject | None = None
     text: str | None = None
+    answers: dict[QuestionId, Answer] | None = None  # to the questions, if it was about those
     via: Via | None = None
     client: str | None = None  # what the decider's program calls itself
 

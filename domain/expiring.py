@@ -19,17 +19,19 @@ def approval_timed_out(generation: Generation, phase: Acting, timed_out: Approva
         return generation, []
     events: list[Event] = [ApprovalExpired(approval_id=approval.id, then=approval.then)]
     asked = {request.call_id for request in approval.calls}
+    told = wording.UNANSWERED if approval.questions else wording.EXPIRED
     calls = []
     for call in phase.calls:
         if call.call_id in asked:
-            call, event = unanswered(call, phase.turn, "expired", wording.EXPIRED)
+            call, event = unanswered(call, phase.turn, "expired", told)
             events.append(event)
         calls.append(call)
     approvals = tuple(a for a in phase.approvals if a.id != approval.id)
     acting = Acting(turn=phase.turn, calls=tuple(calls), approvals=approvals)
     if approval.then == "deny":
         return act(generation, acting, events, now)
-    error = ErrorInfo(code="approval_expired", message="Nobody decided in time, so the answer ended here.")
+    did = "answered" if approval.questions else "decided"
+    error = ErrorInfo(code="approval_expired", message=f"Nobody {did} in time, so the answer ended here.")
     return stop(generation, acting.turn, acting.calls, "expired", error), events
 
 

@@ -6,8 +6,9 @@ from typing import Literal
 from domain.approval import Decision, Via
 from domain.content import Actor, ToolStatus, Usage, Value
 from domain.events import FinishReason
-from domain.ids import ApprovalId, CallId, SteerId
+from domain.ids import ApprovalId, CallId, QuestionId, SteerId
 from domain.policy import DecisionKind, Expiry, Verdict
+from domain.question import Answer, Question
 
 
 class CallMade(Value):
@@ -55,7 +56,7 @@ class ModelCut(Value):
 class CallJudgement(Value):
     """What the policy says of one call. `invalid`: the arguments do not fit the tool; nobody is asked about those.
 
-    `digest`: of the arguments with which a hook had it go on, None if with its own.
+    `digest`: of the arguments with which a hook had it go on, None if with its own. `questions`: what it asks the user.
     """
 
     call_id: CallId
@@ -66,6 +67,7 @@ class CallJudgement(Value):
     expiry: Expiry | None = None
     digest: str | None = None
     invalid: str | None = None
+    questions: tuple[Question, ...] = ()
 
 
 class CallsJudged(Value):
@@ -80,6 +82,17 @@ class DecisionsMade(Value):
     fact: Literal["decisions_made"] = "decisions_made"
     approval_id: ApprovalId
     decisions: tuple[Decision, ...]
+    by: Actor
+    via: Via | None = None
+    client: str | None = None
+
+
+class QuestionsAnswered(Value):
+    """Answers that passed the ladder of refusals: one for each question."""
+
+    fact: Literal["questions_answered"] = "questions_answered"
+    approval_id: ApprovalId
+    answers: dict[QuestionId, Answer]
     by: Actor
     via: Via | None = None
     client: str | None = None
@@ -159,6 +172,7 @@ Fact = (
     | ModelCut
     | CallsJudged
     | DecisionsMade
+    | QuestionsAnswered
     | ApprovalTimedOut
     | Extended
     | ToolReturned

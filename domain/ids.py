@@ -11,6 +11,7 @@ SteerId = NewType("SteerId", str)
 ConversationId = NewType("ConversationId", str)
 MessageId = NewType("MessageId", str)
 CallId = NewType("CallId", str)
+QuestionId = NewType("QuestionId", str)
 
 ROOT = MessageId("root")  # in the place of a parent's id: a new branch from the top, not from the newest message
 

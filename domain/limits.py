@@ -7,6 +7,7 @@ STEER_CHARS = 16_000
 STEERS_QUEUED = 10
 QUEUE = 10
 REASON_CHARS = 16_000
+ANSWER_CHARS = 16_000  # of all answers to the questions of a call
 NESTING = 100  # levels of JSON; parsers give up at 200, and what is stored gets wrapped in some more
 REQUEST_BYTES = 1_000_000
 LONGEST_EXTENSION = timedelta(days=30)  # at a time

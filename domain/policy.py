@@ -86,6 +86,24 @@ def override(endpoint: Policy, agent: PolicyOverride) -> Policy:
     return endpoint.model_copy(update={**differences, "of_agent": tuple(differences)})
 
 
+def naming(policy: Policy, tool: str) -> Policy:
+    """What of the policy speaks of the tool by its name, and of no other: globs do not count, nor does the mode."""
+
+    def named(patterns: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(pattern for pattern in patterns if pattern == tool)
+
+    lists = ("allow", "ask", "deny", "ask_at_least", "deny_at_least")
+    rules = tuple(rule for rule in policy.rules if rule.tool == tool)
+    return policy.model_copy(
+        update={
+            **{name: named(getattr(policy, name)) for name in lists},
+            "rules": rules,
+            "mode": "bypass",
+            "reason": None,
+        }
+    )
+
+
 def tighten(policy: Policy, request: PolicyTightening) -> Policy:
     """The policy with the request's additions; a looser mode in the request is ignored."""
     mode = request.mode or policy.mode

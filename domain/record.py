@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Literal, TypeVar, get_args
 
-from domain.approval import Approval, Receipt, Via
+from domain.approval import Approval, DecidedKind, Receipt, Via
 from domain.content import Actor, ErrorInfo, JsonObject, Part, ToolStatus, Usage, Value
 from domain.events import AgentRef, FinishReason, Outcome, Totals
-from domain.ids import ApprovalId, CallId, ConversationId, GenerationId, MessageId
-from domain.policy import DecisionKind
+from domain.ids import ApprovalId, CallId, ConversationId, GenerationId, MessageId, QuestionId
+from domain.question import Answer
 from domain.start import StartRequest
 
 Item = TypeVar("Item", bound=Value)
@@ -83,12 +83,13 @@ class StoredDecision(Value):
     approval_id: ApprovalId
     call_id: CallId
     name: str | None
-    decision: DecisionKind
+    decision: DecidedKind
     by: Actor
     at: datetime
     reason: str | None
     arguments: JsonObject | None
     text: str | None
+    answers: dict[QuestionId, Answer] | None
     via: Via | None
     client: str | None
 

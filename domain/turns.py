@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from domain import wording
+from domain.ask_user import asks_user
 from domain.content import ErrorInfo, ToolStatus
 from domain.events import (
     Event,
@@ -47,7 +48,8 @@ def model_replied(generation: Generation, phase: Thinking, reply: ModelReplied, 
         generation, ended = complete(generation, phase.turn, now)
         return generation, events + ended
     unjudged = tuple(UnjudgedCall(call_id=c.call_id, name=c.name, digest=c.digest) for c in reply.calls)
-    if generation.request.agent.policy.enabled:
+    agent = generation.request.agent
+    if agent.policy.enabled or any(asks_user(agent.tool(call.name)) for call in unjudged):  # whose questions are read
         return to(generation, Judging(turn=phase.turn, calls=unjudged)), events
     calls = tuple(
         Call(call_id=c.call_id, name=c.name, digest=c.digest, state=Allowed(digest=c.digest)) for c in unjudged

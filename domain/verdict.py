@@ -7,10 +7,12 @@ handed in: a condition that cannot be evaluated makes nothing looser.
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from domain.ask_user import asks_user
 from domain.content import JsonObject, Value
 from domain.ids import CallId, ConversationId
-from domain.policy import ALL_DECISIONS, DecisionKind, Expiry, Policy, Rule, Verdict
+from domain.policy import ALL_DECISIONS, DecisionKind, Expiry, Policy, Rule, Verdict, naming
 from domain.start import StartRequest
+from domain.wording import NOBODY_THERE
 
 STRICTNESS: dict[Verdict, int] = {"allow": 0, "ask": 1, "deny": 2}
 MCP_MARKER = "_mcp_"
@@ -96,6 +98,8 @@ def judge_call(
     request: StartRequest, call: CallFacts, evaluate: Evaluate, opinions: Sequence[Opinion] = ()
 ) -> Judgement:
     """The verdict that the pinned policy of a generation gives on a call of it."""
+    if asks_user(request.agent.tool(call.name)):
+        return _judge_questions(request, call, evaluate, opinions)
     return judge(
         request.agent.policy,
         call.name,
@@ -103,6 +107,21 @@ def judge_call(
         opinions=opinions,
         approvals_supported=request.approvals == "supported",
     )
+
+
+def _judge_questions(
+    request: StartRequest, call: CallFacts, evaluate: Evaluate, opinions: Sequence[Opinion]
+) -> Judgement:
+    """To ask is all that this call does, so the policy counts only where it speaks of it by name: it may be denied."""
+    policy = naming(request.agent.policy, call.name)
+    judgement = judge(policy, call.name, holds=lambda condition: evaluate(condition, call), opinions=opinions)
+    if judgement.verdict == "deny":
+        return judgement
+    if request.approvals == "unsupported":
+        nobody = {"verdict": "deny", "because": "nobody can be asked here", "reason": NOBODY_THERE}
+        return judgement.model_copy(update=nobody)
+    because = judgement.because if judgement.verdict == "ask" else "the model asks the user"
+    return judgement.model_copy(update={"verdict": "ask", "because": because})
 
 
 def _by_policy(policy: Policy, tool: str, holds: Holds) -> Judgement:

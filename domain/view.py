@@ -268,7 +268,7 @@ def _decided(view: View, event: ApprovalDecided) -> View:
         for approval in view.approvals
     )
     view = _with_calls(view, {event.call_id: change})
-    return view.model_copy(update={"approvals": tuple(a for a in approvals if a.calls or a.questions)})
+    return view.model_copy(update={"approvals": tuple(a for a in approvals if a.calls)})
 
 
 def _without_steer(view: View, steer_id: str) -> View:

@@ -1,10 +1,17 @@
 """What the model is told when a call did not simply run. One place, plain words, exactly what happened."""
 
+import json
+from collections.abc import Mapping, Sequence
+
 from domain.approval import Decision
 from domain.content import Actor
+from domain.ids import QuestionId
 from domain.limits import REASON_CHARS, cut
+from domain.question import Answer, Question
 
 EXPIRED = "This call was not run: the time to decide on it ran out without a decision. Nobody refused it."
+UNANSWERED = "Nobody answered in time. Nobody refused to answer; go on without, or say what you would need to know."
+NOBODY_THERE = "Go on with what you know, and say what you had to assume."
 STOPPED = "This call was not run: the answer was stopped before."
 NO_SUCH_TOOL = "There is no tool of this name. Use one of the tools you were given."
 LOST = (
@@ -37,3 +44,9 @@ def invalid(problem: str) -> str:
 def responded(decision: Decision) -> str:
     """A person answered in the tool's place."""
     return cut(decision.text or "")
+
+
+def answered(questions: Sequence[Question], answers: Mapping[QuestionId, Answer]) -> str:
+    """A person answered the model's questions. JSON, so that no answer can look like two."""
+    told = [{"id": question.id, "question": question.text, "answer": answers[question.id]} for question in questions]
+    return json.dumps({"answers": told}, ensure_ascii=False)

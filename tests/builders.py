@@ -1,11 +1,13 @@
 """What a test is given, readable: requests, facts, and generations in each phase, made by the machine itself."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from domain.advance import advance, begin
 from domain.agent import AgentSpec, ToolSpec
-from domain.approval import CallRequest, Decision, digest
+from domain.approval import Approval, CallRequest, Decision, digest
+from domain.ask_user import ASK_USER
 from domain.content import Actor, JsonObject, ToolStatus, Usage
 from domain.decide import ResumeRequest
 from domain.events import Event, ToolCompleted
@@ -17,15 +19,17 @@ from domain.facts import (
     DecisionsMade,
     Fact,
     ModelReplied,
+    QuestionsAnswered,
     Steered,
     StopRequested,
     ToolLost,
     ToolReturned,
 )
 from domain.generation import Acting, Call, Generation, RunTool, pending
-from domain.ids import ApprovalId, CallId, ConversationId, GenerationId, MessageId, SteerId
+from domain.ids import ApprovalId, CallId, ConversationId, GenerationId, MessageId, QuestionId, SteerId
 from domain.moves import Step
 from domain.policy import DecisionKind, Policy, Verdict
+from domain.question import Answer, Option, Question
 from domain.start import StartRequest
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -35,6 +39,12 @@ OFF = Policy()
 ASKING = Policy(enabled=True)
 USAGE = Usage(input_tokens=100, output_tokens=10)
 ARGUMENTS: JsonObject = {"to": "Oslo"}
+WHY = Question(id=QuestionId("why"), text="Why?")
+WHICH = Question(
+    id=QuestionId("which"),
+    text="Which one?",
+    options=(Option(label="Red", value="red"), Option(label="Green", value="green")),
+)
 TOOL = ToolSpec(name="book", description="Books a journey.", parameters={"type": "object"})
 
 
@@ -56,7 +66,7 @@ def a_request(
             id="assistant",
             name="Assistant",
             model="demo:echo",
-            tools=(TOOL,),
+            tools=(TOOL, ASK_USER),
             policy=policy,
             max_turns=max_turns,
             title_model="demo:title" if titled else None,
@@ -70,6 +80,11 @@ def a_request(
 # Facts.
 def call(call_id: str, arguments: JsonObject | None = None) -> CallMade:
     return CallMade(call_id=CallId(call_id), name=TOOL.name, digest=digest(TOOL.name, arguments or ARGUMENTS))
+
+
+def asking(call_id: str) -> CallMade:
+    """A call that asks the user; what it asks is in its judgement."""
+    return CallMade(call_id=CallId(call_id), name=ASK_USER.name, digest=digest(ASK_USER.name, call_id))
 
 
 def replied(*call_ids: str, turn: int = 1, usage: Usage = USAGE, cost: float | None = 0.5) -> ModelReplied:
@@ -99,6 +114,11 @@ def decision(call_id: str, kind: DecisionKind, **more: Any) -> Decision:
 
 def decided(generation: Generation, *decisions: Decision, by: Actor = ANN) -> DecisionsMade:
     return DecisionsMade(approval_id=approval_id(generation), decisions=decisions, by=by)
+
+
+def answered(approval: ApprovalId, given: Mapping[str, Answer], by: Actor = ANN) -> QuestionsAnswered:
+    answers = {QuestionId(name): answer for name, answer in given.items()}
+    return QuestionsAnswered(approval_id=approval, answers=answers, by=by)
 
 
 def returned(call_id: str, status: ToolStatus = "completed", turn: int = 1) -> ToolReturned:
@@ -133,6 +153,19 @@ def judging(*call_ids: str, **given: Any) -> Generation:
 def acting(policy: Policy = ASKING, approvals: str = "supported", **verdicts: Verdict) -> Generation:
     """The calls of the first turn, each with the verdict it got."""
     return after(judging(*verdicts, policy=policy, approvals=approvals), judged(**verdicts))
+
+
+def questioned(policy: Policy = ASKING, approvals: str = "supported", **verdicts: Verdict) -> Generation:
+    """The first turn of a model that asks the user two questions in the call `q`, beside calls with their verdicts."""
+    reply = replied(*verdicts)
+    reply = reply.model_copy(update={"calls": (*reply.calls, asking("q")), "finish_reason": "tool_calls"})
+    asked = judgement("q", "ask", questions=(WHICH, WHY))
+    judged_so = judged(**verdicts).model_copy(update={"judgements": (*judged(**verdicts).judgements, asked)})
+    return after(thinking(policy=policy, approvals=approvals), reply, judged_so)
+
+
+def question_of(generation: Generation) -> Approval:
+    return next(approval for approval in pending(generation) if approval.questions)
 
 
 def stopping(*facts: Fact, **given: Any) -> Generation:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from domain.advance import LIVE, advance, begin
 from domain.approval import Decision, digest
+from domain.ask_user import ASK_USER
 from domain.content import JsonObject, Usage
 from domain.decide import ResumeRequest, decide
 from domain.events import Event
@@ -50,12 +51,18 @@ from domain.generation import (
     pending,
     todo,
 )
-from domain.ids import CallId, SteerId
+from domain.ids import CallId, QuestionId, SteerId
 from domain.policy import DecisionKind, Expiry, Policy, Verdict
+from domain.question import Answer
 from domain.start import StartRequest
-from tests.builders import ANN, ARGUMENTS, NOW, TOOL, USAGE, a_request
+from tests.builders import ANN, ARGUMENTS, NOW, TOOL, USAGE, WHICH, WHY, a_request
 
 EDITED: JsonObject = {"to": "Rome"}
+QUESTION = "-question"
+ANSWERS: tuple[dict[QuestionId, Answer], ...] = (
+    {WHICH.id: ("red",), WHY.id: "It is warm."},
+    {WHICH.id: "Neither.", WHY.id: "They are loud."},
+)
 TICK = timedelta(seconds=1)
 RARE = 244
 MOST_STEPS = 1_000  # far beyond what any life here needs; a machine that runs in circles meets it
@@ -147,9 +154,10 @@ def _ends(generation: Generation, work: Work, cancelled: bool) -> Iterator[Fact]
             asks = generation.request.approvals == "supported"
             verdicts: tuple[Verdict, ...] = ("allow", "deny", "ask") if asks else ("allow", "deny")
             for shift in range(len(verdicts)):
-                yield _judgements(turn, {c: verdicts[(i + shift) % len(verdicts)] for i, c in enumerate(call_ids)})
-            yield from (_judgements(turn, dict.fromkeys(call_ids, verdict)) for verdict in verdicts)
-            yield _judgements(turn, dict.fromkeys(call_ids, verdicts[-1]), invalid=call_ids[0])
+                given = {c: verdicts[(i + shift) % len(verdicts)] for i, c in enumerate(call_ids)}
+                yield _judgements(turn, given, asks)
+            yield from (_judgements(turn, dict.fromkeys(call_ids, verdict), asks) for verdict in verdicts)
+            yield _judgements(turn, dict.fromkeys(call_ids, verdicts[-1]), asks, invalid=call_ids[0])
         case RunTool(turn=turn, call_id=call_id):
             yield ToolReturned(turn=turn, call_id=call_id, status="completed")
             yield ToolReturned(turn=turn, call_id=call_id, status="failed")
@@ -172,28 +180,49 @@ def _reply(turn: int, calls: int) -> ModelReplied:
     return ModelReplied(
         turn=turn,
         attempt=1,
-        calls=tuple(
-            CallMade(call_id=CallId(f"{turn}-{i}"), name=TOOL.name, digest=digest(TOOL.name, ARGUMENTS))
-            for i in range(calls)
-        ),
+        calls=tuple(_call(turn, place) for place in range(calls)),
         finish_reason="tool_calls" if calls else "stop",
         usage=USAGE,
         cost=0.5,
     )
 
 
-def _judgements(turn: int, verdicts: dict[CallId, Verdict], invalid: CallId | None = None) -> CallsJudged:
+def _call(turn: int, place: int) -> CallMade:
+    """The third call of a turn asks the user."""
+    if place == 2:
+        return CallMade(call_id=CallId(f"{turn}{QUESTION}"), name=ASK_USER.name, digest=digest(ASK_USER.name, {}))
+    return CallMade(call_id=CallId(f"{turn}-{place}"), name=TOOL.name, digest=digest(TOOL.name, ARGUMENTS))
+
+
+def _judgements(turn: int, verdicts: dict[CallId, Verdict], asks: bool, invalid: CallId | None = None) -> CallsJudged:
+    """What asks the user does not run: where it may, it asks."""
     return CallsJudged(
         turn=turn,
         judgements=tuple(
-            CallJudgement(call_id=c, verdict=v, because="a test", invalid="no" if c == invalid else None)
-            for c, v in verdicts.items()
+            CallJudgement(
+                call_id=call_id,
+                verdict=("ask" if asks else "deny") if is_question(call_id) and verdict == "allow" else verdict,
+                because="a test",
+                invalid="no" if call_id == invalid else None,
+                questions=(WHICH, WHY) if is_question(call_id) else (),
+            )
+            for call_id, verdict in verdicts.items()
         ),
     )
 
 
+def is_question(call_id: CallId) -> bool:
+    return call_id.endswith(QUESTION)
+
+
 def _people(generation: Generation, step: int) -> Iterator[Fact | ResumeRequest]:
     for approval in pending(generation):
+        if approval.questions:
+            for answers in ANSWERS:
+                yield ResumeRequest(
+                    generation_id=generation.request.generation_id, approval_id=approval.id, answers=answers, by=ANN
+                )
+            continue
         kinds: tuple[DecisionKind, ...] = ("approve", "reject", "edit", "respond")
         for shift, kind in enumerate(kinds):
             for count in {len(approval.calls), 1}:

@@ -68,7 +68,7 @@ const TYPES = {
 /** Why a decision did not count, said honestly: somebody else was first, the time is over, or what the server says. */
 export function refusal(problem, calls) {
   const decided = problem.body.receipt?.decided ?? [];
-  if (problem.code === "already_decided" && decided.length) {
+  if (["already_decided", "approval_mismatch"].includes(problem.code) && decided.length) {
     const lines = decided.map(({ call_id, decision, by, at }) => {
       const name = calls.find((call) => call.call_id === call_id)?.name ?? "a call";
       return `${by?.name ?? by?.id ?? "Somebody"} ${PAST[decision] ?? decision} ${name} at ${clock(at)}`;
@@ -78,4 +78,4 @@ export function refusal(problem, calls) {
   return problem.message;
 }
 
-const PAST = { approve: "approved", reject: "rejected", edit: "approved an edited", respond: "answered for" };
+const PAST = { approve: "approved", reject: "rejected", edit: "approved an edited", respond: "answered for", answer: "answered" };

@@ -164,7 +164,7 @@ function decided(view, { approval_id, call_id, decision, by, reason, arguments: 
         ? { ...approval, calls: approval.calls.filter((call) => call.call_id !== call_id) }
         : approval,
     )
-    .filter(({ calls, questions }) => calls.length || questions.length);
+    .filter(({ calls }) => calls.length);
   return { ...withCalls(view, { [call_id]: change }), approvals };
 }
 

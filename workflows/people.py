@@ -60,6 +60,11 @@ def details(generation: Generation) -> str:
         _where(generation),
     ]
     for approval in pending(generation):
+        if approval.questions:
+            lines += ["", f"### Waits for an answer until {approval.expires_at:%Y-%m-%d %H:%M} UTC", ""]
+            ids = ", ".join(f"`{question.id}`" for question in approval.questions)
+            lines += [f"Asks {ids}. Answer with signal or update `resume`, approval `{approval.id}`."]
+            continue
         lines += ["", f"### Waits for a decision until {approval.expires_at:%Y-%m-%d %H:%M} UTC", ""]
         lines += [
             f"- `{call.name}` ({call.call_id}){f': {call.reason}' if call.reason else ''}" for call in approval.calls

@@ -157,6 +157,7 @@ decisions = Table(
     Column("reason", PlainText),
     Column("arguments", Json),
     Column("text", PlainText),
+    Column("answers", Json),
     Column("via", PlainText),
     Column("client", PlainText),
     UniqueConstraint("approval_id", "call_id"),

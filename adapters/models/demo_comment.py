@@ -1,10 +1,13 @@
 """What the demo model says about the results of its calls. Honest: only what ran is said to have run."""
 
+import json
 from collections.abc import Sequence
 from typing import assert_never
 
 from adapters.models.demo_steps import Say, Steps, Think, as_json, quote
+from domain.ask_user import ASK_USER
 from domain.content import JsonObject, ToolCallPart
+from domain.question import shown
 
 
 def comment(calls: Sequence[ToolCallPart], asked: Sequence[tuple[str, JsonObject]]) -> Steps:
@@ -28,6 +31,8 @@ def _about(call: ToolCallPart, asked: Sequence[tuple[str, JsonObject]]) -> str:
         case "failed":
             return f"{name} failed:\n\n{said}"
         case "pending" | "approved" | "running" | "completed":
+            if call.name == ASK_USER.name:
+                return f"You answered:\n\n{quote(_answers(call.output or ''))}\n\nNow I know."
             if call.is_error:
                 return f"{name} failed:\n\n{said}"
             wanted = [arguments for tool, arguments in asked if tool == call.name]
@@ -36,3 +41,12 @@ def _about(call: ToolCallPart, asked: Sequence[tuple[str, JsonObject]]) -> str:
             return f"{name} says:\n\n{said}"
         case _:
             assert_never(call.status)
+
+
+def _answers(told: str) -> str:
+    """One line for each question, with what was answered."""
+    try:
+        answers = [(each["question"], each["answer"]) for each in json.loads(told)["answers"]]
+    except (ValueError, LookupError, TypeError):
+        return told
+    return "\n".join(f"{asked} {shown(said)}" for asked, said in answers)

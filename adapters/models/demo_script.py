@@ -48,11 +48,23 @@ def _use(found: re.Match[str], request: ModelRequest) -> Steps:
 
 
 def _ask(found: re.Match[str], request: ModelRequest) -> Steps:
-    question = found[1].strip()
+    asked = re.split(r"\n\s*ask\s+", found[1].strip(), flags=re.IGNORECASE)
     if not any(tool.name == "ask_user" for tool in request.tools):
-        return (Think("I have nothing to ask with but words."), Say(f"I have a question for you: {question}"))
-    arguments = {"questions": [{"id": "q1", "text": question}]}
+        said = "\n".join(asked)
+        return (Think("I have nothing to ask with but words."), Say(f"I have a question for you: {said}"))
+    arguments = {"questions": [_question(f"q{number}", text) for number, text in enumerate(asked, 1)]}
     return (Think("I cannot know this. I had better ask."), Call("ask_user", as_json(arguments)))
+
+
+def _question(name: str, text: str) -> JsonObject:
+    """`Which one? red | green` lets one be chosen, `Which ones? red & green` several."""
+    asked, mark, choices = text.rpartition("?")
+    several = "&" in choices
+    options = [choice.strip() for choice in choices.split("&" if several else "|") if choice.strip()]
+    if not mark or len(options) < 2:
+        return {"id": name, "text": text}
+    question = {"id": name, "text": f"{asked}?", "options": [{"label": each, "value": each} for each in options]}
+    return {**question, "multi_select": True} if several else question
 
 
 def _slow(found: re.Match[str], _: ModelRequest) -> Steps:
@@ -130,6 +142,7 @@ EXAMPLES = {
     "clock": "`What time is it in Tokyo?` – a tool that runs at once",
     "calculator": "`What is 17 * 23?` – and another one",
     "write_note": "`Write a note: buy milk and bread` – **asks you first**, because it changes something",
+    "ask_user": "`ask Which colour? red | green | blue` – **asks you a question**, and waits for your answer",
     "send_mail": "`Send a mail to ada@example.org: See you at noon` – **asks you first**: mail cannot be taken back",
 }
 ALWAYS = (

@@ -12,6 +12,7 @@ from adapters.tools.builtin.web_get import web_get
 from adapters.tools.builtin.write_note import write_note
 from adapters.tools.python import PythonTool, ToolContext
 from adapters.tools.python_source import PythonSource
+from adapters.tools.questions import Questions
 from adapters.tools.toolbox import Toolbox
 
 __all__ = ["TOOLS", "PythonTool", "ToolContext", "Toolbox", "toolbox"]
@@ -28,4 +29,4 @@ TOOLS: Mapping[str, PythonTool] = {
 
 def toolbox(data_dir: Path, beside: Path | None = None) -> Toolbox:
     """The toolbox of a process. `beside` is the directory of the configuration file."""
-    return Toolbox([PythonSource(TOOLS, beside)], data_dir)
+    return Toolbox([PythonSource(TOOLS, beside), Questions()], data_dir)

@@ -8,9 +8,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from domain.ask_user import ASK_USER
 from domain.content import ReasoningPart, TextPart, ToolCallPart, Usage
 from domain.facts import ModelCut, Settled, SteerWithdrawn, TitleMade
-from domain.ids import CallId, SteerId
+from domain.ids import CallId, QuestionId, SteerId
 from domain.policy import Expiry, Policy
 from tests.builders import ABORT, ASKING, TOOL, decision, steered
 from tests.fold_examples.play import Play
@@ -21,6 +22,12 @@ DENYING = Policy(enabled=True, expiry=Expiry(then="deny"))
 
 def book(call_id: str, to: str = "Oslo") -> ToolCallPart:
     return ToolCallPart(call_id=CallId(call_id), name=TOOL.name, arguments={"to": to})
+
+
+def ask(call_id: str) -> ToolCallPart:
+    seat = {"text": "Which seat?", "options": [{"label": "Window", "value": "window"}, {"label": "Aisle"}]}
+    questions = [seat, {"text": "And when?", "description": "Trains leave at 8 and at 15."}]
+    return ToolCallPart(call_id=CallId(call_id), name=ASK_USER.name, arguments={"questions": questions})
 
 
 def say(text: str) -> TextPart:
@@ -71,6 +78,14 @@ def a_person_answers_in_the_tools_place() -> Play:
     play.judge("ask")
     play.decide(decision("call-1", "respond", text="I booked it myself."))
     play.stream(say("Then all is done."))
+    return play
+
+
+def a_question_is_answered() -> Play:
+    play = Play(ASKING)
+    play.reply(say("That depends."), book("call-1"), ask("call-2"))
+    play.judge("ask")
+    play.answer({QuestionId("q1"): ("window",), QuestionId("q2"): "In the morning, please."})
     return play
 
 
@@ -171,6 +186,7 @@ EXAMPLES: tuple[Callable[[], Play], ...] = (
     one_approved_one_rejected,
     edited_arguments,
     a_person_answers_in_the_tools_place,
+    a_question_is_answered,
     expiry_ends_the_answer,
     more_time_to_decide,
     expiry_denies_and_the_answer_goes_on,

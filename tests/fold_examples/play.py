@@ -1,10 +1,12 @@
 """A generation, played: the events that readers get of it, filled with the content that only the store has."""
 
 import json
+from collections.abc import Mapping
 from datetime import timedelta
 
 from domain.advance import advance, begin
 from domain.approval import Decision, digest
+from domain.ask_user import ASK_USER, questions_in
 from domain.content import ErrorPart, Message, Part, ReasoningPart, TextPart, ToolCallPart
 from domain.events import (
     ApprovalRequested,
@@ -29,11 +31,13 @@ from domain.facts import (
     Extended,
     Fact,
     ModelReplied,
+    QuestionsAnswered,
     ToolReturned,
 )
 from domain.generation import JudgeCalls, RunTool, pending, todo
-from domain.ids import CallId
+from domain.ids import CallId, QuestionId
 from domain.policy import Policy, Verdict
+from domain.question import Answer, Question, settle
 from domain.view import View, fold
 from tests.builders import ANN, NOW, OFF, TOOL, USAGE, a_request
 
@@ -101,13 +105,27 @@ class Play:
     def judge(self, verdict: Verdict) -> None:
         (work,) = (work for work in todo(self._generation) if isinstance(work, JudgeCalls))
         judgements = tuple(
-            CallJudgement(call_id=c, verdict=verdict, because=f"{verdict} list: book", reason="It costs money.")
+            CallJudgement(
+                call_id=c,
+                verdict="ask" if (asked := self._questions(c)) else verdict,
+                because="the model asks the user" if asked else f"{verdict} list: book",
+                reason=None if asked else "It costs money.",
+                questions=asked,
+            )
             for c in work.call_ids
         )
         self.tell(CallsJudged(turn=work.turn, judgements=judgements))
 
+    def _questions(self, call_id: CallId) -> tuple[Question, ...]:
+        call = self._call(call_id)
+        return questions_in(call.arguments) if call.name == ASK_USER.name and isinstance(call.arguments, dict) else ()
+
     def decide(self, *decisions: Decision) -> None:
         self.tell(DecisionsMade(approval_id=pending(self._generation)[0].id, decisions=decisions, by=ANN))
+
+    def answer(self, given: Mapping[QuestionId, Answer]) -> None:
+        approval = next(approval for approval in pending(self._generation) if approval.questions)
+        self.tell(QuestionsAnswered(approval_id=approval.id, answers=settle(approval.questions, given), by=ANN))
 
     def expire(self) -> None:
         self.tell(ApprovalTimedOut(approval_id=pending(self._generation)[0].id))

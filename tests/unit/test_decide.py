@@ -71,6 +71,12 @@ def refusal(generation: Generation, request: ResumeRequest, now: datetime = NOW)
     return caught.value
 
 
+def accepted(generation: Generation, request: ResumeRequest, now: datetime = NOW) -> DecisionsMade:
+    fact = decide(generation, request, now)
+    assert isinstance(fact, DecisionsMade)
+    return fact
+
+
 def test_a_full_decision_is_accepted_with_who_decided() -> None:
     made = decide(PAUSED, resume(PAUSED, *BOTH, by=BOB, via="http", client="curl/8"), NOW)
     assert made == DecisionsMade(approval_id=approval_id(PAUSED), decisions=BOTH, by=BOB, via="http", client="curl/8")
@@ -114,7 +120,7 @@ def test_the_first_refusal_of_the_ladder_is_the_answer(rung: int) -> None:
 
 def test_what_has_climbed_the_whole_ladder_is_accepted() -> None:
     edit = decision("a", "edit", arguments={"to": "Rome"})
-    assert decide(PAUSED, resume(PAUSED, edit, partial=True), NOW).decisions == (edit,)
+    assert accepted(PAUSED, resume(PAUSED, edit, partial=True), NOW).decisions == (edit,)
 
 
 @pytest.mark.parametrize("generation", [thinking(), judging("a"), acting(a="allow"), after(PAUSED, ABORT), ended()])
@@ -124,7 +130,7 @@ def test_only_a_paused_generation_takes_decisions(generation: Generation) -> Non
 
 def test_the_deadline_itself_is_too_late_and_the_moment_before_is_not() -> None:
     assert refusal(PAUSED, resume(PAUSED, *BOTH), DEADLINE).members == {"expires_at": DEADLINE.isoformat()}
-    assert decide(PAUSED, resume(PAUSED, *BOTH), DEADLINE - timedelta(microseconds=1)).decisions == BOTH
+    assert accepted(PAUSED, resume(PAUSED, *BOTH), DEADLINE - timedelta(microseconds=1)).decisions == BOTH
 
 
 def test_a_decision_without_an_approval_id_hears_which_ones_wait() -> None:
@@ -138,7 +144,7 @@ def test_a_decision_on_another_approval_hears_which_one_waits() -> None:
 
 def test_calls_left_open_are_named_unless_the_decision_is_partial() -> None:
     assert refusal(PAUSED, resume(PAUSED, decision("a", "approve"))).members == {"calls": [B]}
-    assert decide(PAUSED, resume(PAUSED, decision("a", "approve"), partial=True), NOW).decisions == BOTH[:1]
+    assert accepted(PAUSED, resume(PAUSED, decision("a", "approve"), partial=True), NOW).decisions == BOTH[:1]
 
 
 def test_a_partial_decision_decides_something() -> None:
@@ -179,7 +185,7 @@ def test_a_part_that_is_decided_stays_decided() -> None:
     generation = after(PAUSED, decided(PAUSED, decision("a", "approve")))
     for again in (resume(PAUSED, *BOTH), resume(PAUSED, decision("a", "respond", text="Done."), partial=True)):
         assert isinstance(refusal(generation, again), AlreadyDecided)
-    assert decide(generation, resume(PAUSED, decision("b", "approve")), NOW).decisions == BOTH[1:]
+    assert accepted(generation, resume(PAUSED, decision("b", "approve")), NOW).decisions == BOTH[1:]
 
 
 def test_an_expired_approval_is_never_decided() -> None:

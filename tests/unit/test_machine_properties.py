@@ -22,13 +22,14 @@ from domain.events import (
     TurnCompleted,
     UsageUpdated,
 )
-from domain.facts import CallsJudged, DecisionsMade, ModelReplied, ToolReturned
-from domain.generation import Ended, Generation, RunTool, Stopping, pending, todo
+from domain.facts import CallsJudged, DecisionsMade, ModelReplied, QuestionsAnswered, ToolReturned
+from domain.generation import Acting, Ended, Generation, RunTool, Stopping, pending, todo
 from domain.ids import ApprovalId, CallId
 from domain.pricing import add_costs
 from domain.view import fold
-from tests.builders import ARGUMENTS, BOB, TOOL, decision, resume
-from tests.lives import EDITED, Life, lives
+from domain.wording import answered
+from tests.builders import ARGUMENTS, BOB, TOOL, WHICH, WHY, decision, resume
+from tests.lives import EDITED, Life, is_question, lives
 
 # The same lives in every run: a failure tells of a change, not of luck. To search further, raise the number.
 promise = settings(max_examples=50, derandomize=True, deadline=None)
@@ -45,7 +46,7 @@ def test_nothing_unapproved_ever_runs(life: Life) -> None:
     for moment in life.moments:
         match moment.fact:
             case ModelReplied(calls=calls):
-                judged = life.request.agent.policy.enabled
+                judged = life.request.agent.policy.enabled or any(is_question(call.call_id) for call in calls)
                 permits |= {call.call_id: [] if judged else [as_made] for call in calls}
             case CallsJudged(judgements=judgements):
                 for judgement in judgements:
@@ -62,6 +63,22 @@ def test_nothing_unapproved_ever_runs(life: Life) -> None:
             if isinstance(work, RunTool):
                 assert len(permits[work.call_id]) == work.run
                 assert permits[work.call_id][-1] == (work.digest, work.arguments)
+
+
+@promise
+@given(lives)
+def test_no_question_has_an_answer_that_nobody_gave(life: Life) -> None:
+    """Nor does it ever run, and while one is open there is no next turn."""
+    given_answers: dict[CallId, str] = {}
+    for moment in life.moments:
+        if isinstance(moment.fact, QuestionsAnswered):
+            (request,) = (a.calls[0] for a in pending(moment.before) if a.id == moment.fact.approval_id)
+            given_answers[request.call_id] = answered((WHICH, WHY), moment.fact.answers)
+        open_questions = [a for a in pending(moment.after) if a.questions]
+        assert not open_questions or isinstance(moment.after.phase, Acting)
+        assert not any(isinstance(work, RunTool) and is_question(work.call_id) for work in todo(moment.after))
+    told = [event for event in life.events if isinstance(event, ToolCompleted) and is_question(event.call_id)]
+    assert {e.call_id: e.output for e in told if e.status == "completed"} == given_answers
 
 
 @promise

@@ -1,0 +1,33 @@
+"""PURE: from the words of a person to the answer to a question, and what such a person may say."""
+
+from console.deciding import Misspoken
+from domain.question import Answer, Question
+
+
+def hint(question: Question) -> str:
+    """How the question can be answered."""
+    if not question.options:
+        return "your answer"
+    chosen = "numbers, with commas between" if question.multi_select else "a number"
+    return f"{chosen}, or your own words"
+
+
+def answer(question: Question, said: str) -> Answer:
+    """Options by their number or their name, else one's own words. Raises Misspoken."""
+    said = said.strip()
+    if not said:
+        raise Misspoken(f"Say {hint(question)}.")
+    pieces = [piece.strip() for piece in said.split(",")] if question.multi_select else [said]
+    found = [value for piece in pieces if (value := _value(question, piece)) is not None]
+    if len(found) == len(pieces):
+        return tuple(found)
+    if question.options and all(piece.isdecimal() for piece in pieces):
+        raise Misspoken(f"There are options 1 to {len(question.options)}. Say {hint(question)}.")
+    return said
+
+
+def _value(question: Question, piece: str) -> str | None:
+    for number, option in enumerate(question.options, 1):
+        if piece == str(number) or piece.casefold() in (option.label.casefold(), option.value.casefold()):
+            return option.value
+    return None
