@@ -133,7 +133,7 @@ class AnnounceSteps:
                 call.model_copy(
                     update={
                         "arguments": arguments if isinstance(arguments, dict) else {},
-                        "json_schema": tool.parameters if tool else None,
+                        "json_schema": tool.parameters if tool and not approval.questions else None,
                     }
                 )
             )

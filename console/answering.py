@@ -27,7 +27,7 @@ def answer(question: Question, said: str) -> Answer:
 
 
 def _value(question: Question, piece: str) -> str | None:
-    for number, option in enumerate(question.options, 1):
-        if piece == str(number) or piece.casefold() in (option.label.casefold(), option.value.casefold()):
-            return option.value
-    return None
+    named = (o for o in question.options if piece.casefold() in (o.label.casefold(), o.value.casefold()))
+    numbered = (o for number, o in enumerate(question.options, 1) if piece == str(number))
+    option = next(named, None) or next(numbered, None)  # a name first: it may be a number
+    return option.value if option else None

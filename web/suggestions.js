@@ -5,6 +5,7 @@ const SUGGESTIONS = {
     { label: "See what it can do", text: "What can you do?" },
     { label: "Let it use a tool", text: "What time is it in Tokyo?" },
     { label: "Decide before it acts", text: "Write a note: milk, bread and apples" },
+    { label: "Be asked a question", text: "ask Which colour for the door? red | green | blue" },
     { label: "Reload it in the middle", text: "slow 300" },
   ],
   mail_clerk: [

@@ -49,4 +49,4 @@ def _answers(told: str) -> str:
         answers = [(each["question"], each["answer"]) for each in json.loads(told)["answers"]]
     except (ValueError, LookupError, TypeError):
         return told
-    return "\n".join(f"{asked} {shown(said)}" for asked, said in answers)
+    return "\n".join(f"- {asked} {shown(said)}" for asked, said in answers)

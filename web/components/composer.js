@@ -39,11 +39,13 @@ export function Composer() {
         }
       </div>
     </div>
-    <p class="hint" id="composer-hint">${hint(live && ready, state.paused.value)}</p>
+    <p class="hint" id="composer-hint">${hint(live && ready, state.paused.value, state.view.value)}</p>
   </form>`;
 }
 
-function hint(interrupting, paused) {
+function hint(interrupting, paused, view) {
+  if (interrupting && paused && view.approvals.every(({ kind }) => kind === "question"))
+    return "Answer the question above; sending here instead leaves it unanswered.";
   if (interrupting && paused) return "Sending now closes the open approval; its tools will not run.";
   if (interrupting) return "Sending now stops this answer and keeps what it has said so far.";
   return "Enter sends, Shift + Enter starts a new line.";

@@ -49,7 +49,7 @@ function Waiting({ items, sought, frame }) {
   return html`${
     some
       ? html`<p class="hint keys" id="inbox-keys">
-          <span><kbd>j</kbd> <kbd>k</kbd> move</span><span><kbd>a</kbd> approve</span><span><kbd>r</kbd> reject</span>
+          <span><kbd>j</kbd> <kbd>k</kbd> move</span><span><kbd>a</kbd> approve, or answer</span><span><kbd>r</kbd> reject</span>
           <span><kbd>e</kbd> edit</span><span><kbd>Enter</kbd> open the conversation</span>
         </p>`
       : html`<div class="nothing">
@@ -81,6 +81,7 @@ function Item({ item, leaving, frame }) {
 /** PURE: whether all words of a text are in what one sees of an approval. */
 const matching = (sought) => (item) => {
   const calls = item.calls.map(({ name, reason, arguments: given }) => [name, reason, JSON.stringify(given)]);
-  const seen = [item.agent.name, item.owner.name, titleOf(item), ...calls.flat()].join(" ").toLowerCase();
+  const questions = item.questions.map(({ text }) => text);
+  const seen = [item.agent.name, item.owner.name, titleOf(item), ...questions, ...calls.flat()].join(" ").toLowerCase();
   return sought.toLowerCase().split(/\s+/).every((word) => seen.includes(word));
 };

@@ -39,14 +39,28 @@ function PastCall({ item, call }) {
   const status = line?.decision ?? item.status;
   return html`<details class="card past-call" data-status=${status}>
     <summary>
-      <${Icon} name="tool" />
+      <${Icon} name=${item.questions.length ? "reply" : "tool"} />
       <span class="name">${call.name}</span>
-      <span class="glance">${brief(call.arguments)}</span>
+      <span class="glance">${item.questions.map(({ text }) => text).join(" ") || brief(call.arguments)}</span>
       <span class="status" data-status=${COLOUR[status]}>${STATUS[status]}</span>
       <span class="by" data-testid="decided-by">${line ? `By ${line.by.name}, ${clock(line.at)}` : WHY[status]}</span>
     </summary>
-    <div class="body"><p class="faint">As it was shown:</p><${Arguments} value=${call.arguments} /></div>
+    <div class="body">
+      <p class="faint">As it was shown:</p>
+      ${item.questions.length ? html`<${Asked} questions=${item.questions} />` : html`<${Arguments} value=${call.arguments} />`}
+    </div>
   </details>`;
+}
+
+function Asked({ questions }) {
+  return html`<dl class="arguments">
+    ${questions.map(
+      ({ id, text, options }) => html`<div key=${id}>
+        <dt>${text}</dt>
+        <dd>${options.map(({ label }) => label).join(" · ") || "(in one's own words)"}</dd>
+      </div>`,
+    )}
+  </dl>`;
 }
 
 const STATUS = {
@@ -54,8 +68,9 @@ const STATUS = {
   edit: "Edited and approved",
   respond: "Answered",
   reject: "Rejected",
+  answer: "Answered",
   expired: "Expired",
   closed: "Closed",
 };
-const COLOUR = { approve: "approved", edit: "approved", respond: "approved", reject: "rejected", expired: "expired" };
+const COLOUR = { approve: "approved", edit: "approved", respond: "approved", answer: "approved", reject: "rejected", expired: "expired" };
 const WHY = { expired: "Nobody decided in time", closed: "The answer ended before a decision" };

@@ -46,6 +46,7 @@ const onScreen = (frame) => [...frame.querySelectorAll(".item:not([hidden])")];
 /** On the call that has the focus; else on all of them, or where one has to say more, on the first that is open. */
 function press(item, kind) {
   const calls = [...item.querySelectorAll(".call")];
+  if (!calls.length) item.querySelector("fieldset input, fieldset textarea")?.focus(); // questions are answered there
   const open = calls.filter((call) => !call.querySelector('[aria-pressed="true"]'));
   const here = document.activeElement.closest(".call");
   const meant = here ? [here] : kind === "approve" ? open : open.slice(0, 1);

@@ -1,4 +1,6 @@
 /** The parts of a message, each in its form. An error is no part of what was said: it stands at the end. */
+import { told } from "/web/answers.js";
+import { AnsweredCard } from "/web/components/answered_card.js";
 import { html, memo } from "/web/components/html.js";
 import { Icon } from "/web/components/icons.js";
 import { Markdown } from "/web/components/markdown_view.js";
@@ -28,9 +30,15 @@ const Reasoning = memo(({ part, growing }) =>
     : null,
 );
 
+function Call({ part, growing }) {
+  const answers = told(part);
+  if (answers) return html`<${AnsweredCard} part=${part} answers=${answers} />`;
+  return html`<${ToolCard} part=${part} growing=${growing} />`;
+}
+
 const FORMS = {
   text: Text,
   reasoning: Reasoning,
-  tool_call: ToolCard,
+  tool_call: Call,
   steer: ({ part }) => html`<p class="steer"><span class="sr-only">Said meanwhile: </span>${part.text}</p>`,
 };
