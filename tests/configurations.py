@@ -65,6 +65,7 @@ RULES = [
     {"tool": "write_*", "when": "arguments.line.startsWith('rule allows')", "verdict": "allow"},
 ]
 TOOL_NAMES = ["clock", *(f"my_tools:{name}" for name in ("write_book", "linger", "break_down", "recite"))]
+ASKING = [*TOOL_NAMES, "ask_user"]
 
 Section = dict[str, Any]
 
@@ -94,6 +95,10 @@ AGENTS: Section = {
     "narrow": policy(ask=["write_book"], allow=["*"], allowed_decisions=["approve", "edit", "respond"]),
     "reasoned": policy(ask=["write_book"], allow=["*"], reason="{tool} cannot be undone: look at {tool} twice"),
     "ending": policy(ask=["write_book"], allow=["*"], expiry={"after": "2s", "then": "end"}),
+    "asker": agent(tools=ASKING),
+    "impatient": agent(tools=ASKING, policy={"allow": ["*"], "expiry": {"after": "1s", "then": "deny"}}),
+    "mute": agent(tools=ASKING, policy={"allow": ["*"], "deny": ["ask_user"]}),
+    "anthropic_asker": agent("anthropic:scripted", tools=ASKING),
     "denying": policy(ask=["write_book"], allow=["*"], expiry={"after": "1s", "then": "deny"}),
 }
 

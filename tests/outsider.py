@@ -1,6 +1,7 @@
 """What somebody who knows only the contract does with the API, beside what `Stack` can do."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -67,6 +68,11 @@ def deciding(approval: JsonDict, kind: DecisionKind = "approve", **fields: Any) 
     """One body that decides every call of the approval alike."""
     calls = [{"call_id": call["call_id"], "decision": kind, **fields} for call in approval["calls"]]
     return {"approval_id": approval["id"], "decisions": calls}
+
+
+def asking(*questions: JsonDict) -> str:
+    """What a user says to be asked these questions, by one call."""
+    return f"use ask_user {json.dumps({'questions': questions})}"
 
 
 def problem(response: httpx2.Response, status: int, code: str) -> JsonDict:

@@ -9,7 +9,19 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 
 import httpx2
 
-from tests.outsider import a_word, abort, asked_of, calls_of, deciding, eventually, problem, text_of, writing, written
+from tests.outsider import (
+    a_word,
+    abort,
+    asked_of,
+    asking,
+    calls_of,
+    deciding,
+    eventually,
+    problem,
+    text_of,
+    writing,
+    written,
+)
 from tests.provider.process import ProviderProcess
 from tests.stack import Stack
 
@@ -88,6 +100,21 @@ async def test_after_the_worker_died_everything_paused_is_still_there(workshop: 
     ends = [await workshop.finished(started["id"]) for started in paused]
     assert {end["outcome"] for end in ends} == {"completed"}
     assert [written(workshop, word) for word in words] == [[word] for word in words]
+
+
+async def test_a_question_outlives_its_worker_and_an_answer_that_no_worker_took_counts_later(workshop: Stack) -> None:
+    started = await workshop.start(asking({"text": "Why?"}), agent="asker")
+    before = await workshop.paused(started["id"])
+    async with restarted(workshop, "worker-1"):
+        workshop.kill("worker-1")
+    assert await workshop.view(started["id"]) == before
+    answers = {"approval_id": before["approvals"][0]["id"], "answers": {"q1": "It is warm."}}
+    with frozen(workshop, "worker-1"):
+        answer = await workshop.decide(started["id"], answers)
+        assert (answer.status_code, answer.json()) == (202, {"status": "queued"})
+    (call,) = calls_of((await workshop.finished(started["id"]))["message"])
+    assert (call["status"], "It is warm." in call["output"]) == ("completed", True)
+    problem(await workshop.decide(started["id"], answers), 409, "already_decided")
 
 
 async def test_a_tool_whose_worker_died_is_not_run_again_until_a_person_says_so(workshop: Stack) -> None:

@@ -15,12 +15,13 @@ from uuid import uuid4
 from temporalio.client import WorkflowHistory
 
 from domain.approval import Decision
+from domain.ask_user import ASK_USER
 from domain.decide import ResumeRequest
 from domain.generation import RULES
 from domain.policy import Expiry, Policy
 from domain.start import AbortRequest, StartRequest
 from tests.workflow.conftest import skipping_time
-from tests.workflow.shapes import approving, lost_once, until_cancelled
+from tests.workflow.shapes import answering, approving, lost_once, until_cancelled
 from tests.workflow.stage import CLOCK, SEND, USER, Stage, calling, made, request, staged
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -98,6 +99,13 @@ async def lost(stage: Stage, wanted: StartRequest) -> None:
     await stage.handle(wanted).execute_update("resume", approving(wanted, asked))
 
 
+async def answered(stage: Stage, wanted: StartRequest) -> None:
+    stage.model = calling(made(ASK_USER.name, "question"), made(CLOCK, "clock"))
+    await stage.submit(wanted)
+    asked = await stage.approval(wanted)
+    await stage.handle(wanted).execute_update("resume", answering(wanted, asked))
+
+
 SHAPES: dict[str, Callable[[Stage, StartRequest], Awaitable[None]]] = {
     shape.__name__: shape
     for shape in (
@@ -111,6 +119,7 @@ SHAPES: dict[str, Callable[[Stage, StartRequest], Awaitable[None]]] = {
         aborted,
         replaced,
         lost,
+        answered,
     )
 }
 

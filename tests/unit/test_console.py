@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from httpx2 import ServerSentEvent
 
+from console.answering import answer
 from console.backoff import LONGEST_SECONDS, delay
 from console.deciding import Misspoken, choices, decision
 from console.doctor import Finding, clock, python_version, report, without_secrets
@@ -29,6 +30,8 @@ from domain.events import (
 )
 from domain.ids import ApprovalId, CallId
 from domain.policy import ALL_DECISIONS
+from domain.question import Answer, Option, Question
+from tests.builders import WHICH, WHY
 from tests.event_builders import NOON, finished, started, text, turn
 
 CALL = CallRequest(
@@ -168,6 +171,57 @@ def test_only_allowed_decisions_are_offered_and_taken() -> None:
     assert choices(narrow) == "[a]pprove · [r]eject REASON"
     with pytest.raises(Misspoken):
         decision(narrow, 'e {"to": "bob"}')
+
+
+BOTH = WHICH.model_copy(update={"multi_select": True})
+NUMBERS = WHICH.model_copy(update={"options": (Option(label="2", value="2"), Option(label="3", value="3"))})
+
+
+@pytest.mark.parametrize(
+    ("question", "said", "wanted"),
+    [
+        (WHICH, "2", ("green",)),
+        (WHICH, " GREEN ", ("green",)),
+        (WHICH, "none of them", "none of them"),
+        (WHICH, "red, green", "red, green"),
+        (BOTH, "green, 1", ("green", "red")),
+        (BOTH, "green, purple", "green, purple"),
+        (NUMBERS, "2", ("2",)),
+        (WHY, "1", "1"),
+    ],
+)
+def test_a_line_is_an_answer(question: Question, said: str, wanted: Answer) -> None:
+    assert answer(question, said) == wanted
+
+
+@pytest.mark.parametrize(("question", "said"), [(WHY, " "), (WHICH, ""), (WHICH, "3"), (BOTH, "1, 3")])
+def test_what_is_no_answer_answers_nothing(question: Question, said: str) -> None:
+    with pytest.raises(Misspoken):
+        answer(question, said)
+
+
+def test_questions_are_shown_with_their_options_and_answers_with_who_gave_them() -> None:
+    asked = Approval(
+        id=ApprovalId("apr_1"),
+        kind="question",
+        turn=1,
+        calls=(CALL,),
+        questions=(WHICH, WHY),
+        created_at=NOON,
+        expires_at=NOON + timedelta(hours=1),
+    )
+    waits = "⏸ apr_1 waits for an answer until 13:00\n  Which one?\n    1. Red\n    2. Green\n  Why?\n"
+    assert "".join(piece.text for piece in card(asked, NOON)) == waits
+    given = ApprovalDecided(
+        approval_id=asked.id,
+        call_id=CALL.call_id,
+        decision="answer",
+        by=Actor(id="ann", name="Ann"),
+        at=NOON,
+        answers={WHICH.id: ("red",), WHY.id: "It is\nwarm."},
+    )
+    told = ToolCompleted(turn=1, call_id=CALL.call_id, status="completed", output="{}", is_error=False)
+    assert shown([given, told]) == "✓ answered: red; It is warm. (by Ann)\n"
 
 
 def test_an_event_of_a_newer_server_is_skipped() -> None:

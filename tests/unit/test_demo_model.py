@@ -1,5 +1,6 @@
 """The demo model says what its script promises, the same each time."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -7,11 +8,15 @@ import pytest
 from adapters.models.demo import time_of, words
 from adapters.models.demo_script import SLOW, script
 from adapters.models.demo_steps import Break, Call, Refuse, Say, Step, Think
+from adapters.schema import schema_errors
 from domain.agent import ToolSpec
+from domain.ask_user import ASK_USER
 from domain.content import JsonObject, TextPart, ToolCallPart, ToolStatus
 from domain.ids import CallId
 from domain.ports import ModelRequest
 from domain.prompt import ModelSaid, Said, UserSaid
+from domain.wording import answered
+from tests.builders import WHICH, WHY
 
 MINUTE = timedelta(minutes=1)
 TOOLS = ("clock", "calculator", "write_note", "send_mail", "ask_user")
@@ -112,6 +117,26 @@ def test_ask_asks_with_the_tool_or_in_words() -> None:
     asked = calls(script(request("ask Which colour?")))
     assert asked == [Call("ask_user", '{"questions": [{"id": "q1", "text": "Which colour?"}]}')]
     assert "Which colour?" in text(script(request("ask Which colour?", tools=())))
+
+
+def test_ask_offers_options_and_lets_one_or_several_be_chosen_and_several_lines_are_several_questions() -> None:
+    (asked,) = calls(script(request("ask Which one? red | dark green\nask Which days? Mon & Tue\nask Why? Just so.")))
+    assert json.loads(asked.arguments)["questions"] == [
+        {"id": "q1", "text": "Which one?", "options": [options("red"), options("dark green")]},
+        {"id": "q2", "text": "Which days?", "options": [options("Mon"), options("Tue")], "multi_select": True},
+        {"id": "q3", "text": "Why? Just so."},
+    ]
+    assert schema_errors(ASK_USER.parameters, json.loads(asked.arguments)) == []
+
+
+def test_answers_are_repeated_as_they_were_given() -> None:
+    output = answered((WHICH, WHY), {WHICH.id: ("red",), WHY.id: "It is warm."})
+    said = text(script(request("ask Which one?", returned("ask_user", output))))
+    assert "> - Which one? red\n> - Why? It is warm." in said
+
+
+def options(label: str) -> dict[str, str]:
+    return {"label": label, "value": label}
 
 
 def test_slow_says_exactly_so_many_words_at_twenty_a_second() -> None:

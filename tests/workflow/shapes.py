@@ -20,6 +20,10 @@ def approving(wanted: StartRequest, asked: ApprovalRequested, **changes: object)
     return ResumeRequest.model_validate({"generation_id": wanted.generation_id, "by": USER, **fields})
 
 
+def answering(wanted: StartRequest, asked: ApprovalRequested, **changes: object) -> ResumeRequest:
+    return approving(wanted, asked, decisions=(), answers={"which": ["red"]}, **changes)
+
+
 async def until_cancelled(step: ModelStep) -> ModelOutcome:
     try:
         while True:

@@ -20,17 +20,21 @@ from activities.title import TitleStep
 from activities.tools import ToolOutcome, ToolStep
 from domain.agent import AgentSpec, ToolSpec
 from domain.approval import digest
+from domain.ask_user import ASK_USER
 from domain.content import Actor, Usage
 from domain.events import ApprovalRequested, Event, GenerationFinished, GenerationPaused
 from domain.facts import CallJudgement, CallMade, CallsJudged, ModelCut, ModelReplied, TitleMade, ToolReturned
-from domain.ids import CallId, ConversationId, GenerationId, MessageId, workflow_id
+from domain.ids import CallId, ConversationId, GenerationId, MessageId, QuestionId, workflow_id
 from domain.policy import ALL_DECISIONS, Policy
+from domain.question import Option, Question
 from domain.start import Carried, OnConflict, StartRequest, Submitted
 from domain.verdict import judge
 from workflows.registration import WORKFLOWS, runner
 
 USER = Actor(id="ada", name="Ada")
 SEND, CLOCK = "send_mail", "clock"
+RED, GREEN = Option(label="Red", value="red"), Option(label="Green", value="green")
+WHICH = Question(id=QuestionId("which"), text="Which one?", options=(RED, GREEN))
 
 
 def request(
@@ -49,6 +53,7 @@ def request(
         tools=(
             ToolSpec(name=SEND, description="Send a mail.", parameters=schema),
             ToolSpec(name=CLOCK, description="Tell the time.", parameters=schema, idempotent=True),
+            ASK_USER,
         ),
         policy=policy or Policy(enabled=True, allow=(CLOCK,)),
         title_model="demo:scripted" if wants_title else None,
@@ -126,12 +131,18 @@ class Stage:
 
     @activity.defn(name="judge_calls")
     async def judge_calls(self, step: JudgeStep) -> CallsJudged:
-        names = {"mail": SEND, "mail2": SEND, "clock": CLOCK}
+        names = {"mail": SEND, "mail2": SEND, "clock": CLOCK, "question": ASK_USER.name}
         judged = [(call_id, judge(Policy(enabled=True, allow=(CLOCK,)), names[call_id])) for call_id in step.call_ids]
         return CallsJudged(
             turn=step.turn,
             judgements=tuple(
-                CallJudgement(call_id=call_id, verdict=j.verdict, because=j.because, allowed_decisions=ALL_DECISIONS)
+                CallJudgement(
+                    call_id=call_id,
+                    verdict=j.verdict,
+                    because=j.because,
+                    allowed_decisions=ALL_DECISIONS,
+                    questions=(WHICH,) if call_id == "question" else (),
+                )
                 for call_id, j in judged
             ),
         )

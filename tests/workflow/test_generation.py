@@ -11,12 +11,13 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.model import ModelOutcome, ModelStep
 from domain.approval import Decision
+from domain.ask_user import ASK_USER
 from domain.decide import ExtendRequest, ResumeAnswer, ResumeRequest
 from domain.events import ApprovalDecided
 from domain.policy import Expiry, Policy
 from domain.start import Aborted, AbortRequest, StartRequest
-from tests.workflow.shapes import approving, lost_once, until_cancelled
-from tests.workflow.stage import CLOCK, SEND, USER, Stage, calling, made, reply, request
+from tests.workflow.shapes import answering, approving, lost_once, until_cancelled
+from tests.workflow.stage import CLOCK, SEND, USER, WHICH, Stage, calling, made, reply, request
 from workflows.generation import OPERATOR
 
 
@@ -224,6 +225,31 @@ async def test_operators_decide_by_signal_from_temporals_own_pages(stage: Stage,
     decided = await stage.until(wanted, ApprovalDecided)
     assert isinstance(decided, ApprovalDecided)
     assert (decided.by, decided.via, decided.client) == (OPERATOR, "signal", None)
+
+
+async def test_answers_come_as_update_or_signal_and_to_approve_a_question_answers_nothing(
+    stage: Stage, conversation: str
+) -> None:
+    for way in ("update", "signal"):
+        stage.model = calling(made(ASK_USER.name, "question"))
+        wanted = request(conversation, way)
+        await stage.submit(wanted)
+        asked = await stage.approval(wanted)
+        assert asked.approval.questions == (WHICH,)
+        handle, answers = stage.handle(wanted), answering(wanted, asked)
+        await handle.signal("approve", asked.approval.id)
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await handle.execute_update("resume", answers.model_copy(update={"answers": {"other": "x"}}))
+        assert refusal(refused) == "AnswersMismatch"
+        if way == "update":
+            await handle.execute_update("resume", answers)
+        else:
+            await handle.signal("resume", answers)
+        await stage.finished(wanted)
+        decided = await stage.until(wanted, ApprovalDecided)
+        assert isinstance(decided, ApprovalDecided)
+        assert (decided.decision, decided.answers, decided.via) == ("answer", {"which": ("red",)}, way)
+    assert stage.ran == []
 
 
 async def test_a_lost_tool_is_asked_about_and_not_repeated_by_itself(stage: Stage, conversation: str) -> None:
