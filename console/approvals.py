@@ -56,7 +56,7 @@ def answer_all(api: Api, approval_id: ApprovalId, said: Sequence[str]) -> list[s
         raise Refused(f"{approval_id} asks no question; decide it: `fermata approve {approval_id}`, or `reject`.")
     if len(said) != len(questions):
         asked = "; ".join(f"{line(question.text)} ({hint(question)})" for question in questions)
-        raise Refused(f"{len(questions)} answers are needed, each in quotes, and {len(said)} were given. {asked}")
+        raise Refused(f"Give one answer for each question: {asked}. Put quotes around it if it has blanks.")
     names = {call.call_id: call.name for call in found.approval.calls}
     answers = {question.id: answer(question, each) for question, each in zip(questions, said, strict=True)}
     try:

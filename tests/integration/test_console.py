@@ -123,6 +123,28 @@ async def test_a_refused_tool_does_not_run(run: Run) -> None:
     assert "⚙ write_note" not in ended.out
 
 
+async def test_questions_are_asked_in_the_middle_of_the_answer(run: Run) -> None:
+    ended = await run("chat", said="ask Which one? red | green\n3\n2\n")
+    assert (ended.code, ended.err) == (0, "")
+    assert "  Which one?\n    1. red\n    2. green\n" in ended.out
+    assert "✗ There are options 1 to 2." in ended.out
+    assert "✓ answered: green (by local)\n" in ended.out
+    assert ended.out.count("✓") == 1
+
+
+async def test_a_question_that_waits_is_answered_and_not_approved(run: Run) -> None:
+    ended = await run("chat", said="ask Which one? red | green\n")
+    approval = waiting_approval(ended.err)
+    assert (ended.code, f"fermata answer {approval}" in ended.err) == (2, True)
+    assert re.search(rf"^{approval} +Assistant +asks: Which one\?", (await run("approvals")).out, re.MULTILINE)
+    approved = await run("approve", approval)
+    assert (approved.code, f"fermata answer {approval}" in approved.err) == (2, True)
+    wrong = await run("answer", approval, "red", "green")
+    assert wrong.err.startswith("error: Give one answer for each question: Which one? (a number")
+    answered = await run("answer", approval, "green")
+    assert re.fullmatch(rf"{approval}: answered ask_user by local at \d\d:\d\d\n", answered.out)
+
+
 async def test_an_approval_that_nobody_answers_waits_and_can_be_approved_later(stack: Stack, run: Run) -> None:
     ended = await run("chat", said=f"{NOTE}\n")
     approval = waiting_approval(ended.err)
