@@ -29,7 +29,8 @@ def question_for(generation: Generation, call: Call, turn: int, judged: CallJudg
 
 def questions_answered(generation: Generation, phase: Acting, answered: QuestionsAnswered, now: datetime) -> Step:
     approval = next((a for a in phase.approvals if a.id == answered.approval_id), None)
-    if approval is None or {question.id for question in approval.questions} != answered.answers.keys():
+    asked = {question.id for question in approval.questions} if approval else set()
+    if approval is None or not asked or asked != answered.answers.keys():
         raise IllegalFact(f"answers to what nobody was asked: {answered!r}")
     (request,) = approval.calls
     decided = ApprovalDecided(

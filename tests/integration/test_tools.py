@@ -16,6 +16,7 @@ from adapters.tools.builtin.web_get import MAX_BYTES, fetch, is_public
 from adapters.tools.python_source import PythonSource
 from agents import AGENTS
 from domain.agent import ToolSpec
+from domain.ask_user import ASK_USER
 from domain.content import JsonObject
 from domain.errors import ConfigurationError
 from domain.ports import ToolOutput
@@ -184,7 +185,7 @@ def test_every_demo_agent_has_its_tools(tools: Toolbox) -> None:
     for agent in AGENTS.values():
         names = agent["tools"]
         assert isinstance(names, list)
-        assert {spec.name for spec in tools.resolve(names)} <= set(TOOLS)
+        assert {spec.name for spec in tools.resolve(names)} <= {*TOOLS, ASK_USER.name}
 
 
 def test_specs_need_no_model_library() -> None:

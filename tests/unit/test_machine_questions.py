@@ -25,6 +25,7 @@ from tests.builders import (
     OFF,
     WHICH,
     WHY,
+    acting,
     after,
     answered,
     approval_id,
@@ -149,6 +150,12 @@ def test_a_stop_closes_the_question() -> None:
     assert result("q", "rejected", wording.STOPPED) in events
     with pytest.raises(IllegalFact):
         advance(generation, answered(question, GIVEN), NOW)
+
+
+def test_no_answers_to_what_asks_no_question_are_a_bug() -> None:
+    generation = acting(a="ask")
+    with pytest.raises(IllegalFact):
+        advance(generation, answered(approval_id(generation), {}), NOW)
 
 
 def test_answers_that_are_not_those_asked_for_are_a_bug_and_decisions_too() -> None:
