@@ -27,6 +27,7 @@ from adapters.hooks import PythonHooks, load
 from adapters.models import Models
 from adapters.models.provider import Provider
 from adapters.redis_bell import RedisBell
+from adapters.redis_leases import RedisLeases
 from adapters.redis_log import RedisLog
 from adapters.temporal import connect
 from adapters.tools import toolbox
@@ -103,13 +104,15 @@ async def make_worker(settings: Settings, client: Client) -> AsyncIterator[Worke
         tools = toolbox(environment.data_dir, environment.config.parent if environment.config else None)
         configuration.check_policy(compiled, load)
         configuration.agents(tools.resolve)  # a tool that cannot be loaded is to be found out here, not by an answer
-        models = ModelSteps(model, store, log, snapshot_every=configuration.streaming.snapshot_every)
+        slots = RedisLeases(environment.redis_url, configuration.limits.concurrent_generations)
+        opened.push_async_callback(slots.aclose)
+        models = ModelSteps(model, store, log, slots, snapshot_every=configuration.streaming.snapshot_every)
         court = PolicyCourt(tools, CelConditions(), PythonHooks())
-        calls, policy = ToolSteps(tools, store, log, court), PolicySteps(store, court)
+        calls, policy = ToolSteps(tools, store, log, slots, court), PolicySteps(store, court)
         titles = TitleSteps(model, store)
         bell = RedisBell(environment.redis_url)
         opened.push_async_callback(bell.aclose)
-        announcing = AnnounceSteps(store, log, bell, temporal_ui=environment.temporal_ui)
+        announcing = AnnounceSteps(store, log, bell, slots, temporal_ui=environment.temporal_ui)
         worker = Worker(
             client,
             task_queue=TASK_QUEUE,

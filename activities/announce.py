@@ -26,7 +26,7 @@ from domain.events import (
     TurnCompleted,
 )
 from domain.ids import GenerationId
-from domain.ports import Bell, Log, Store, Writer
+from domain.ports import Bell, Log, Slots, Store, Writer, whose
 from domain.record import StoredGeneration
 from domain.start import StartRequest
 
@@ -46,10 +46,14 @@ class Announcement(Value):
 
 
 class AnnounceSteps:
-    """Needs store, log and bell. `temporal_ui` is the address of Temporal's pages, for the link to the job."""
+    """Needs store, log, bell, and the slots of users.
 
-    def __init__(self, store: Store, log: Log, bell: Bell, *, temporal_ui: str | None) -> None:
-        self._store, self._log, self._bell, self._temporal_ui = store, log, bell, temporal_ui
+    `temporal_ui` is the address of Temporal's pages, for the link to the job.
+    """
+
+    def __init__(self, store: Store, log: Log, bell: Bell, slots: Slots, *, temporal_ui: str | None) -> None:
+        self._store, self._log, self._bell, self._slots = store, log, bell, slots
+        self._temporal_ui = temporal_ui
 
     @activity.defn(name="announce")
     async def announce(self, said: Announcement) -> None:
@@ -61,6 +65,8 @@ class AnnounceSteps:
         """
         generation = said.request.generation_id
         filled = [await self._record(said, event) for event in said.events]
+        if any(isinstance(event, ApprovalRequested | GenerationPaused | GenerationFinished) for event in filled):
+            await self._slots.release(whose(said.request), generation)  # before anybody sees it, and acts on it
         body = [event for event in filled if not isinstance(event, GenerationFinished)]
         if body:
             await self._append(generation, said.position, body)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 from pydantic import Field
@@ -16,13 +17,14 @@ from activities import metrics
 from activities.heartbeat import stopped_on_request, supervised
 from activities.publish import Publisher
 from activities.reply import Draft, call_ids, cut, event, failure, replied, whole, with_fresh_id
+from activities.slots import kept
 from domain.compose import compose
 from domain.content import Usage, Value
 from domain.errors import ModelCallError, ModelRetryable
 from domain.events import FinishReason, TurnStarted
 from domain.facts import ModelCut, ModelFailed, ModelReplied
 from domain.ids import CallId, GenerationId
-from domain.ports import Log, Model, ModelReply, ModelRequest, Store, Writer
+from domain.ports import Log, Model, ModelReply, ModelRequest, Slots, Store, Writer, whose
 from domain.prompt import prompt
 from domain.record import StoredGeneration, TurnRecord
 
@@ -58,10 +60,11 @@ class Call:
 
 
 class ModelSteps:
-    """Needs the model, the store for what is said, and the log for who listens."""
+    """Needs the model, the store for what is said, the log for who listens, and the slots of users."""
 
-    def __init__(self, model: Model, store: Store, log: Log, *, snapshot_every: int) -> None:
-        self._model, self._store, self._log, self._snapshot_every = model, store, log, snapshot_every
+    def __init__(self, model: Model, store: Store, log: Log, slots: Slots, *, snapshot_every: int) -> None:
+        self._model, self._store, self._log, self._slots = model, store, log, slots
+        self._snapshot_every = snapshot_every
 
     @activity.defn(name="call_model")
     async def call_model(self, step: ModelStep) -> ModelOutcome:
@@ -83,7 +86,8 @@ class ModelSteps:
             failures = noted.failures if noted is not None else 0
             await _flushed(publisher, FENCE_TIME)  # a worker that slept through its successor stops here
             call = Call(generation, step.turn, request, call_ids(earlier), failures, began)
-            return await self._end(call, publisher, last=failures + 1 >= stored.request.agent.max_attempts)
+            async with kept(partial(self._slots.hold, whose(stored.request), generation)):
+                return await self._end(call, publisher, last=failures + 1 >= stored.request.agent.max_attempts)
 
     async def _request(self, stored: StoredGeneration, turns: Sequence[TurnRecord], attempt: int) -> ModelRequest:
         generation, agent = stored.request.generation_id, stored.request.agent

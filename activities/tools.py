@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import partial
 from typing import Annotated
 
 from pydantic import Field
@@ -10,6 +11,7 @@ from temporalio import activity
 from activities import metrics
 from activities.heartbeat import stopped_on_request, supervised
 from activities.policy import PolicyCourt
+from activities.slots import kept
 from domain.agent import ToolSpec
 from domain.approval import digest
 from domain.content import JsonObject, Value
@@ -18,7 +20,7 @@ from domain.facts import ToolLost, ToolReturned
 from domain.generation import RunTool
 from domain.ids import GenerationId
 from domain.limits import cut
-from domain.ports import Log, Store, ToolOutput, Tools, Writer
+from domain.ports import Log, Slots, Store, ToolOutput, Tools, Writer, whose
 from domain.record import CallRecord
 from domain.start import StartRequest
 from domain.wording import NO_SUCH_TOOL, denied, invalid
@@ -38,10 +40,12 @@ ToolOutcome = Annotated[ToolReturned | ToolLost, Field(discriminator="fact")]
 
 
 class ToolSteps:
-    """Needs the tools, the store for the ledger, the log for who watches, and who judges what a person has edited."""
+    """Needs the tools, the store for the ledger, the log for who watches, the slots of users, and who judges what a
+    person has edited.
+    """
 
-    def __init__(self, tools: Tools, store: Store, log: Log, court: PolicyCourt) -> None:
-        self._tools, self._store, self._log, self._court = tools, store, log, court
+    def __init__(self, tools: Tools, store: Store, log: Log, slots: Slots, court: PolicyCourt) -> None:
+        self._tools, self._store, self._log, self._slots, self._court = tools, store, log, slots, court
 
     @activity.defn(name="run_tool")
     async def run_tool(self, step: ToolStep) -> ToolOutcome:
@@ -62,7 +66,8 @@ class ToolSteps:
         started = time.monotonic()
         try:
             body = self._run(step, stored.request, tool, arguments, attempt)
-            output = await supervised(body, leave_at_shutdown=False)
+            async with kept(partial(self._slots.renew, whose(stored.request), step.generation_id)):
+                output = await supervised(body, leave_at_shutdown=False)
         except asyncio.CancelledError:
             if not stopped_on_request():
                 raise

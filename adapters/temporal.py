@@ -19,7 +19,7 @@ from temporalio.runtime import Runtime
 from temporalio.service import RetryConfig, RPCError, RPCStatusCode
 
 from domain.decide import ExtendRequest, ResumeAnswer, ResumeRequest
-from domain.errors import FermataError, GenerationNotFound, NotPaused, Unavailable, by_name
+from domain.errors import ConcurrencyLimit, FermataError, GenerationNotFound, NotPaused, Unavailable, by_name
 from domain.ids import workflow_id
 from domain.ports import Address
 from domain.start import Aborted, AbortRequest, Carried, StartRequest, Submitted
@@ -103,6 +103,8 @@ class TemporalEngine:
 
     async def resume_later(self, owner: Address, request: ResumeRequest) -> None:
         """Leave the decisions with the engine: a signal is kept until a worker lives, an unaccepted update is not."""
+        if request.slots is not None:
+            raise ConcurrencyLimit(**request.slots)  # nobody would hear of it later
         async with _translated(DECISION_PATIENCE, absent=NotPaused):
             await self._handle(owner).signal("resume", request)
 

@@ -9,6 +9,7 @@ from adapters.conditions import CelConditions, compiled
 from adapters.database import Database, Queries, Starts
 from adapters.hooks import load
 from adapters.redis_bell import Bells
+from adapters.redis_leases import RedisLeases
 from adapters.redis_log import RedisLog
 from adapters.redis_ring import Ring
 from adapters.schema import schema_errors
@@ -48,6 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database = Database(environment.database_url)
         log = RedisLog(environment.redis_url, retention=configuration.retention.log)
+        slots = RedisLeases(environment.redis_url, configuration.limits.concurrent_generations)
         client = await connect(
             environment.temporal_address,
             environment.temporal_namespace,
@@ -72,6 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
                 logs=log,
                 readers=ring,
                 bells=Bells(ring.subscription),
+                slots=slots,
                 agents=configured,
                 schema_errors=_schema_errors,
                 conditions=CelConditions(),
@@ -81,6 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
                 streams=set(),
             )
             yield
+        await slots.aclose()
         await log.aclose()
         await database.close()
 

@@ -14,6 +14,7 @@ from api.deps import IdempotencyKey
 from api.generations import address, owned
 from api.identity import Identity
 from api.ports import Parts
+from api.slots import resumed_in
 from domain.approval import Approval, CallRequest, Decision
 from domain.content import JsonObject
 from domain.decide import ResumeRequest
@@ -72,14 +73,18 @@ async def decide(
         client=sent.client,
         argument_errors=await _argument_errors(parts, stored.request, body),
     )
-    try:
-        if not sent.waits:
-            await parts.engine.resume_later(address(stored), request)
-            answer = None
-        else:
-            answer = await parts.engine.resume(address(stored), request, _decision_id(generation, sent.key, body))
-    except NotPaused as error:
-        raise await _why_not(parts, who, generation, request.approval_id) from error
+    async with resumed_in(parts, stored) as place:
+        request = request.model_copy(update={"slots": place.full})
+        try:
+            if not sent.waits:
+                await parts.engine.resume_later(address(stored), request)
+                answer = None
+            else:
+                answer = await parts.engine.resume(address(stored), request, _decision_id(generation, sent.key, body))
+        except NotPaused as error:
+            raise await _why_not(parts, who, generation, request.approval_id) from error
+        if answer is not None and answer.status == "waiting":
+            await place.give_back()
     return {"status": "queued"} if answer is None else answer.model_dump(mode="json")
 
 

@@ -13,12 +13,13 @@ from api.bodies import AbortBody, StartBody
 from api.deps import IdempotencyKey, IdentityDep, PartsDep
 from api.identity import Identity
 from api.ports import Parts
+from api.slots import started_in
 from api.waiting import settled_view, view_of
 from domain.agent import Overrides, pin
 from domain.errors import AgentNotFound, AlreadyFinished, GenerationNotFound, PayloadTooLarge, Refused, Unavailable
 from domain.ids import ConversationId, GenerationId, MessageId, mint
 from domain.policy import PolicyTightening
-from domain.ports import Address
+from domain.ports import Address, whose
 from domain.record import ENDED, NewStart, StatusFilter, StoredGeneration
 from domain.start import Aborted, AbortRequest, StartRequest
 from domain.view import View
@@ -50,7 +51,8 @@ async def start(
     status = claimed.status
     if status == "submitted":  # new, or its first request died between the record and the engine
         try:
-            status = (await parts.engine.submit(claimed.request)).status
+            async with started_in(parts, claimed.request):
+                status = (await parts.engine.submit(claimed.request)).status
         except Refused:
             await parts.starts.withdraw(claimed.request.generation_id)
             raise
@@ -176,5 +178,4 @@ async def owned(parts: Parts, who: Identity, generation: GenerationId) -> Stored
 
 def address(stored: StoredGeneration) -> Address:
     """Whose workflow it is."""
-    request = stored.request
-    return Address(tenant=request.tenant, owner=request.owner.id, conversation=request.conversation_id)
+    return whose(stored.request)

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from domain.agent import Agent
 from domain.content import JsonObject, Message
 from domain.ids import ApprovalId, ConversationId, GenerationId
-from domain.ports import Conditions, Engine
+from domain.ports import Conditions, Engine, Slots
 from domain.record import (
     ApprovalFilter,
     Claimed,
@@ -149,6 +149,7 @@ class Parts:
     logs: Logs
     readers: Readers
     bells: Bells
+    slots: Slots
     agents: Mapping[str, Agent]
     schema_errors: SchemaErrors
     conditions: Conditions

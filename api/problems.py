@@ -40,6 +40,7 @@ PROBLEMS: dict[type[errors.FermataError], tuple[int, str]] = {
     errors.Paused: (409, "paused"),
     errors.SteerConflict: (409, "steer_conflict"),
     errors.SteerQueueFull: (429, "steer_queue_full"),
+    errors.ConcurrencyLimit: (429, "concurrency_limit"),
     errors.InvalidBody: (400, "invalid_body"),
     errors.InvalidRequest: (422, "invalid_request"),
     errors.Unauthenticated: (401, "unauthenticated"),
@@ -66,6 +67,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {"4XX": _ANY, "5XX": _ANY}  # what 
 OTHER_STATUSES = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
 HEADERS: dict[int, dict[str, str]] = {
     401: {"WWW-Authenticate": "Bearer"},
+    429: {"Retry-After": str(RETRY_AFTER_SECONDS)},
     503: {"Retry-After": str(RETRY_AFTER_SECONDS)},
 }
 

@@ -31,6 +31,7 @@ agents:
   careful: {{model: "scripted:model", tools: ["benchmarks.moment:moment"]}}
 policy: {{enabled: true}}
 title: {{enabled: false}}
+limits: {{concurrent_generations: 0}}
 """
 
 

@@ -15,6 +15,7 @@ from configuration.sections import (
     AgentEntry,
     AgentPolicy,
     Kind,
+    Limits,
     ProviderEntry,
     Retention,
     Sections,
@@ -40,6 +41,7 @@ ResolveTools = Callable[[Sequence[str]], tuple[ToolSpec, ...]]
 class Configuration:
     """What the file says, with the defaults of what it leaves out."""
 
+    limits: Limits
     retention: Retention
     streaming: Streaming
     prices: Mapping[str, Price]  # "provider:model" → price
@@ -140,6 +142,7 @@ def check(data: Mapping[str, object], source: Source, vendor_keys: VendorKeys) -
     if problems:
         raise source.error(problems)
     return Configuration(
+        limits=sections.limits,
         retention=sections.retention,
         streaming=sections.streaming,
         prices={model: Price.model_validate(entry.model_dump()) for model, entry in sections.prices.items()},

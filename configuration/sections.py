@@ -32,7 +32,12 @@ NOT_YET = (
 
 WITHOUT_EFFECT = (
     "auth",
-    "limits",
+    "limits.answer_chars",
+    "limits.decisions_per_minute",
+    "limits.queue",
+    "limits.starts_per_minute",
+    "limits.steers",
+    "limits.tool_output_chars",
     "policy.allow_always",
     "retention.idempotency",
     "retention.temporary",
@@ -125,6 +130,10 @@ class AgentEntry(Section):
     max_attempts: Count = 4  # of one model call
 
 
+class Limits(Section):
+    concurrent_generations: Annotated[int, Field(ge=0)] = 2  # of one user; 0 is no limit
+
+
 class Retention(Section):
     log: Duration = timedelta(hours=24)  # after the end of its generation
 
@@ -150,6 +159,7 @@ class Sections(Section):
     providers: dict[Name, ProviderEntry]
     agents: dict[Name, AgentEntry] = Field(min_length=1)
     policy: EndpointPolicy = EndpointPolicy()
+    limits: Limits = Limits()
     retention: Retention = Retention()
     streaming: Streaming = Streaming()
     title: Title = Title()

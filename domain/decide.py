@@ -17,6 +17,7 @@ from domain.errors import (
     ApprovalMismatch,
     ApprovalNotFound,
     ArgumentsInvalid,
+    ConcurrencyLimit,
     DecisionNotAllowed,
     IncompleteDecision,
     InvalidBody,
@@ -48,6 +49,7 @@ class ResumeRequest(Value):
     via: Via | None = None
     client: str | None = None
     argument_errors: tuple[JsonObject, ...] = ()  # of edited arguments against the schema: {call_id, pointer, message}
+    slots: JsonObject | None = None  # no slot is free: {limit, running}
 
 
 class ExtendRequest(Value):
@@ -70,6 +72,15 @@ def decide(
     generation: Generation, request: ResumeRequest, now: datetime, *, sent_as: Via = "update"
 ) -> DecisionsMade | QuestionsAnswered:
     """The fact that these decisions, or answers, make. Raises the first refusal of the ladder."""
+    fact = _fact(generation, request, now, sent_as)
+    if request.slots is not None:
+        raise ConcurrencyLimit(**request.slots)
+    return fact
+
+
+def _fact(
+    generation: Generation, request: ResumeRequest, now: datetime, sent_as: Via
+) -> DecisionsMade | QuestionsAnswered:
     if request.decisions and request.answers:
         raise InvalidBody("Decisions and answers in one body. Calls are decided, questions are answered; send either.")
     if len({d.call_id for d in request.decisions}) < len(request.decisions):

@@ -7,7 +7,7 @@ FermataError
 │   ├── GenerationLive · QueueFull · PredecessorMismatch · ParentUnfinished · IdempotencyMismatch
 │   ├── NotPaused · PauseExpired · ApprovalIdRequired · ApprovalMismatch · AlreadyDecided
 │   ├── UndecidedCalls · AnswersMismatch · DecisionNotAllowed · UnknownCall · IncompleteDecision · ArgumentsInvalid
-│   └── AlreadyFinished · CursorAhead · SteerConflict · SteerQueueFull · Paused
+│   └── AlreadyFinished · CursorAhead · SteerConflict · SteerQueueFull · Paused · ConcurrencyLimit
 ├── InvalidRequest      not what the contract says
 │   └── InvalidBody
 ├── Unauthenticated     nobody known is asking
@@ -142,6 +142,10 @@ class SteerConflict(Refused):
 
 class SteerQueueFull(Refused):
     """Too many steers wait for the next turn."""
+
+
+class ConcurrencyLimit(Refused):
+    """As many of your conversations are being answered as may be. Wait until one has ended or pauses, or abort it."""
 
 
 class InvalidRequest(FermataError):

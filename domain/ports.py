@@ -26,6 +26,10 @@ class Address(Value):
     conversation: ConversationId
 
 
+def whose(request: StartRequest) -> Address:
+    return Address(tenant=request.tenant, owner=request.owner.id, conversation=request.conversation_id)
+
+
 # The model. Chunks are on the hot path: slotted dataclasses, not validated models.
 @dataclass(frozen=True, slots=True)
 class TextChunk:
@@ -189,6 +193,32 @@ class Log(Protocol):
 
     async def events_after(self, generation: GenerationId, after: int) -> list[tuple[int, Event]]:
         """Every kept event beyond the sequence number, in order."""
+
+
+# The slots.
+class Slots(Protocol):
+    """The slots of users, in which their generations run. One that is not heard of for a minute is free again.
+
+    None of these raises Unavailable: while it cannot be told who has a slot, everybody has.
+    """
+
+    async def take(self, whose: Address, generation: GenerationId) -> str | None:
+        """Take a slot, at the door. Returns with what it can be given back, None if it was held before.
+
+        Raises ConcurrencyLimit.
+        """
+
+    async def give_back(self, whose: Address, generation: GenerationId, receipt: str | None) -> None:
+        """What was taken is not needed, unless it has been taken again since."""
+
+    async def hold(self, whose: Address, generation: GenerationId) -> None:
+        """What runs has a slot, whether one is free or not."""
+
+    async def renew(self, whose: Address, generation: GenerationId) -> None:
+        """Keep the slot, if it is held."""
+
+    async def release(self, whose: Address, generation: GenerationId) -> None:
+        """It pauses, or has ended."""
 
 
 # The bell.

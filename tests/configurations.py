@@ -117,6 +117,7 @@ def configuration(provider_url: str, **differences: Any) -> Section:
         "policy": {"enabled": True, "rules": RULES, "hooks": ["my_hooks:check"]},
         "streaming": {"keepalive": "500ms"},
         "title": {"timeout": "2s"},
+        "limits": {"concurrent_generations": 0},
         "prices": {"patient:priced": {"input_per_million": 1_000, "output_per_million": 10_000}},
         **differences,
     }

@@ -18,7 +18,7 @@ from devstack import temporal, valkey
 from devstack.child import Child, Ready
 from devstack.errors import CannotStart
 from devstack.ports import HOST, check_free
-from tests.stack import Stack, fermata_dev
+from tests.stack import CROWD, Stack, fermata_dev
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +67,7 @@ async def valkey_url(free_ports: Callable[[int], int], tmp_path_factory: pytest.
 @pytest.fixture(scope="session")
 async def stack(free_ports: Callable[[int], int], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """The whole product with the demo agents, shared by tests that break nothing."""
-    async with fermata_dev(free_ports(10), tmp_path_factory.mktemp("stack")) as running_stack:
+    async with fermata_dev(free_ports(10), tmp_path_factory.mktemp("stack"), *CROWD) as running_stack:
         yield running_stack
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 
 ROOT = Path(__file__).parents[1]
+CROWD = ("--config", str(ROOT / "tests" / "crowd.yaml"))  # the demo agents, and no limit to what runs at once
 START_SECONDS = 90
 STOP_SECONDS = 30
 PATIENCE_SECONDS = 30

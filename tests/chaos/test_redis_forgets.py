@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.chaos.reader import Frame, Reader
-from tests.stack import Stack, fermata_dev
+from tests.stack import CROWD, Stack, fermata_dev
 
 VALKEY = 3  # ports above the first
 MAIL = 'use send_mail {"to": "ada@example.org", "subject": "Hi", "body": "Tea?"}'
@@ -16,7 +16,7 @@ MAIL = 'use send_mail {"to": "ada@example.org", "subject": "Hi", "body": "Tea?"}
 
 @pytest.fixture(scope="module")
 async def stack(free_ports: Callable[[int], int], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    async with fermata_dev(free_ports(10), tmp_path_factory.mktemp("stack")) as running:
+    async with fermata_dev(free_ports(10), tmp_path_factory.mktemp("stack"), *CROWD) as running:
         yield running
 
 

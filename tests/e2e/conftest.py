@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Browser, async_playwright, expect
 
 from tests.e2e.screen import Screen
-from tests.stack import Stack, fermata_dev
+from tests.stack import CROWD, Stack, fermata_dev
 
 PATIENCE_MS = 40_000  # a killed worker is missed after 5 s, and has to start again
 QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
@@ -69,5 +69,5 @@ async def clerk(stack: Stack, open_screen: OpenScreen) -> Screen:
 @pytest.fixture(scope="module")
 async def mortal(free_ports: Callable[[int], int], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """A stack whose processes may be killed: its supervisor starts them again."""
-    async with fermata_dev(free_ports(10), tmp_path_factory.mktemp("mortal")) as running:
+    async with fermata_dev(free_ports(10), tmp_path_factory.mktemp("mortal"), *CROWD) as running:
         yield running

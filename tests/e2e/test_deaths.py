@@ -4,7 +4,7 @@ from playwright.async_api import expect
 
 from tests.e2e.conftest import OpenScreen
 from tests.e2e.screen import numbered_words
-from tests.stack import Stack, fermata_dev, stop
+from tests.stack import CROWD, Stack, fermata_dev, stop
 
 
 async def test_a_killed_worker_costs_the_reader_nothing(mortal: Stack, open_screen: OpenScreen) -> None:
@@ -53,7 +53,7 @@ async def test_a_pause_outlives_the_whole_stack(mortal: Stack, open_screen: Open
 
     await stop(mortal.process)  # the last test here: there is nothing left to kill
     await expect(screen.connection).to_have_text("Reconnecting")
-    async with fermata_dev(int(mortal.url.rsplit(":", 1)[1]), mortal.data_dir):
+    async with fermata_dev(int(mortal.url.rsplit(":", 1)[1]), mortal.data_dir, *CROWD):
         await screen.page.reload()
         await expect(screen.approval).to_contain_text("ada@example.org")
         await screen.press("Approve")

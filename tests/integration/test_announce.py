@@ -9,6 +9,7 @@ from activities.announce import Announcement, AnnounceSteps
 from adapters.database.engine import Database
 from adapters.database.store import DatabaseStore
 from adapters.redis_bell import RedisBell
+from adapters.redis_leases import RedisLeases
 from adapters.redis_log import RedisLog
 from domain.compose import compose
 from domain.content import ToolCallPart
@@ -26,8 +27,9 @@ async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def steps(database: Database, log: RedisLog, valkey_url: str) -> AsyncIterator[AnnounceSteps]:
-    bell = RedisBell(valkey_url)
-    yield AnnounceSteps(DatabaseStore(database), log, bell, temporal_ui=None)
+    bell, slots = RedisBell(valkey_url), RedisLeases(valkey_url, limit=1)
+    yield AnnounceSteps(DatabaseStore(database), log, bell, slots, temporal_ui=None)
+    await slots.aclose()
     await bell.aclose()
 
 

@@ -17,6 +17,7 @@ from activities.publish import Publisher
 from adapters.database import Database, DatabaseStore
 from adapters.database.migrate import upgrade
 from adapters.redis_bell import RedisBell
+from adapters.redis_leases import RedisLeases
 from adapters.redis_log import RedisLog
 from domain.errors import StaleWriter
 from domain.ids import GenerationId
@@ -180,7 +181,7 @@ async def test_a_zombie_and_a_lost_log_are_counted(
 async def test_a_step_that_runs_twice_counts_a_decision_once(
     environment: ActivityEnvironment, buffer: MetricBuffer, counted_log: RedisLog, valkey_url: str, tmp_path: Path
 ) -> None:
-    bell = RedisBell(valkey_url)
+    bell, slots = RedisBell(valkey_url), RedisLeases(valkey_url, limit=0)
     url, name, call = f"sqlite+aiosqlite:///{tmp_path / 'fermata.db'}", new_approval_id(), a_call("call_1")
     await upgrade(url)
     database = Database(url)
@@ -192,8 +193,9 @@ async def test_a_step_that_runs_twice_counts_a_decision_once(
     environment.info = replace(environment.info, scheduled_time=NOW + timedelta(seconds=90))
     decided = Announcement(request=request, position=2, turn=1, events=(a_decision(name, call.call_id),))
     for _ in range(2):
-        await environment.run(AnnounceSteps(store, counted_log, bell, temporal_ui=None).announce, decided)
+        await environment.run(AnnounceSteps(store, counted_log, bell, slots, temporal_ui=None).announce, decided)
     await bell.aclose()
+    await slots.aclose()
     await database.close()
     assert told(buffer.retrieve_updates()) == [("fermata_approval_wait_seconds", "decided", 90.0)]
 

@@ -295,7 +295,8 @@ def nested(text: str, above: list[str]) -> str:
 
 
 def test_what_has_no_effect_yet_is_accepted_and_told(configure: Configure) -> None:
-    assert configure("limits: {queue: 3}\nstreaming: {coalesce: 20ms}\n").unheeded == ("limits", "streaming.coalesce")
+    unheeded = configure("limits: {queue: 3}\nstreaming: {coalesce: 20ms}\n").unheeded
+    assert unheeded == ("limits.queue", "streaming.coalesce")
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
