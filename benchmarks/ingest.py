@@ -1,10 +1,12 @@
-"""What it costs to read a provider's stream: with our own reader of Chat Completions, and with a library."""
+"""What it costs to read a provider's stream: with our own reader of Chat Completions, with a library, and at least."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from adapters.models import Models, Provider
 from benchmarks.findings import Findings, Table, Target
@@ -24,12 +26,17 @@ async def ingest() -> Findings:
     async with provider_process() as provider:
         ours = await lean(provider, streams=STREAMS, seconds=SECONDS)
         theirs = await _cost(_library(provider), STREAMS, SECONDS)
+        least = await _cost(_socket(provider), STREAMS, SECONDS)
     return Findings(
         about=f"{STREAMS} streams at {RATE} tokens/s, read in this process and not passed on; CPU per token.",
         tables=[
             Table(
                 ("reader", "µs per token"),
-                [("ours, the whole model port", f"{ours:.0f}"), ("pydantic-ai's model layer", f"{theirs:.0f}")],
+                [
+                    ("ours, the whole model port", f"{ours:.0f}"),
+                    ("pydantic-ai's model layer", f"{theirs:.0f}"),
+                    ("nobody: the bytes are received, and looked at in the end", f"{least:.0f}"),
+                ],
             )
         ],
         targets=(Target("our reader", ours, 60, "µs per token"),),
@@ -85,6 +92,39 @@ def _library(provider: ProviderProcess) -> Texts:
                         yield text
                     case _:
                         pass
+
+    return texts
+
+
+class _Bytes(asyncio.Protocol):
+    """Receives, and does nothing else."""
+
+    def __init__(self, request: bytes) -> None:
+        self._request, self._pieces = request, list[bytes]()
+        self.end = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.write(self._request)  # type: ignore[attr-defined] # uvloop's has the methods but not the base class
+
+    def data_received(self, data: bytes) -> None:
+        self._pieces.append(data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.end.set_result(b"".join(self._pieces))
+
+
+def _socket(provider: ProviderProcess) -> Texts:
+    """What the machine takes for a token, whoever reads."""
+    address = urlsplit(provider.url)
+
+    async def texts(prompt: str) -> AsyncIterator[str]:
+        asked = {"model": "model", "stream": True, "messages": [{"role": "user", "content": prompt}]}
+        body = json.dumps(asked).encode()
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: {address.netloc}\r\nconnection: close\r\n"
+        request = f"{head}content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+        host, port = address.hostname or "", address.port or 80
+        _, bytes_only = await asyncio.get_running_loop().create_connection(lambda: _Bytes(request), host, port)
+        yield (await bytes_only.end).decode()
 
     return texts
 
