@@ -15,6 +15,7 @@ from domain.events import (
     ApprovalExpired,
     ApprovalExtended,
     ApprovalRequested,
+    ApprovalVoted,
     Event,
     GenerationFinished,
     GenerationPaused,
@@ -26,6 +27,7 @@ from domain.events import (
     TurnCompleted,
 )
 from domain.ids import GenerationId
+from domain.policy import roles_in
 from domain.ports import Bell, Log, Slots, Store, Writer, whose
 from domain.record import StoredGeneration
 from domain.start import StartRequest
@@ -75,7 +77,8 @@ class AnnounceSteps:
         if end := [event for event in filled if isinstance(event, GenerationFinished)]:
             await self._append(generation, said.position + len(body), end, seal=True)
         if any(_moves_the_inbox(event) for event in filled):
-            await self._bell.ring(said.request.tenant, said.request.owner.id)
+            roles = roles_in(said.request.agent.policy)
+            await self._bell.ring(said.request.tenant, said.request.owner.id, roles)
 
     async def _append(
         self, generation: GenerationId, position: int, events: Sequence[Event], *, seal: bool = False
@@ -107,6 +110,9 @@ class AnnounceSteps:
                 if receipt is not None and not receipt.remaining:
                     decided = await self._store.close_approvals(generation, [event.approval_id], "decided")
                     metrics.waited("decided", decided)
+                return event
+            case ApprovalVoted():
+                await self._store.save_decision(generation, event)
                 return event
             case ApprovalExtended(approval_id=approval_id, expires_at=expires_at):
                 await self._store.extend_approval(generation, approval_id, expires_at)
@@ -219,7 +225,7 @@ class AnnounceSteps:
 
 def _moves_the_inbox(event: Event) -> bool:
     match event:
-        case ApprovalRequested() | ApprovalDecided() | ApprovalExtended() | ApprovalExpired():
+        case ApprovalRequested() | ApprovalDecided() | ApprovalVoted() | ApprovalExtended() | ApprovalExpired():
             return True
         case GenerationFinished(outcome=outcome):
             return outcome != "completed"  # whatever else may close approvals that wait

@@ -38,6 +38,7 @@ class PolicyCourt:
                 reason=judgement.reason,
                 allowed_decisions=judgement.allowed_decisions,
                 expiry=judgement.expiry,
+                approvers=judgement.approvers,
                 digest=None if changed is None else digest(name, changed),
                 invalid=invalid,
                 questions=self._questions(request, name, given) if asked else (),

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from urllib.parse import quote
 
@@ -19,10 +19,12 @@ class RedisBell:
     def __init__(self, url: str) -> None:
         self._client = command_client(url)
 
-    async def ring(self, tenant: str, owner: str) -> None:
+    async def ring(self, tenant: str, owner: str, roles: Collection[str] = ()) -> None:
         try:
-            async with answering():
-                await self._client.publish(_channel(tenant, owner), b"")
+            async with answering(), self._client.pipeline(transaction=False) as together:
+                for channel in _channels(tenant, owner, roles):
+                    together.publish(channel, b"")
+                await together.execute()
         except Unavailable as error:
             logger.warning("a ring was lost, and is made up for by the next look: %s", error)
 
@@ -37,13 +39,15 @@ class Bells:
         self._subscription = subscription
 
     @contextmanager
-    def hearing(self, tenant: str, owner: str, rang: asyncio.Event) -> Iterator[None]:
-        ear, channel = Ear(rang), _channel(tenant, owner)
-        self._subscription.add(channel, ear)
+    def hearing(self, tenant: str, person: str, roles: Collection[str], rang: asyncio.Event) -> Iterator[None]:
+        ear, channels = Ear(rang), _channels(tenant, person, roles)
+        for channel in channels:
+            self._subscription.add(channel, ear)
         try:
             yield
         finally:
-            self._subscription.remove(channel, ear)
+            for channel in channels:
+                self._subscription.remove(channel, ear)
 
 
 class Ear:
@@ -62,5 +66,10 @@ class Ear:
         pass
 
 
-def _channel(tenant: str, owner: str) -> bytes:
-    return "/".join(("fermata:bell", *(quote(name, safe="") for name in (tenant, owner)))).encode()
+def _channels(tenant: str, person: str, roles: Collection[str]) -> list[bytes]:
+    """One for the person, and one for each role."""
+    return [_channel(tenant, person), *(_channel(tenant, "role", role) for role in roles)]
+
+
+def _channel(*names: str) -> bytes:
+    return "/".join(("fermata:bell", *(quote(name, safe="") for name in names))).encode()

@@ -35,7 +35,7 @@ async def list_approvals(
     before: str | None = None,
 ) -> dict[str, Any]:
     """Those that wait for the caller, oldest first; with another `status` what became of earlier ones, newest first."""
-    page = await parts.queries.approvals(who.tenant, who.user.id, status=status, limit=limit, before=before)
+    page = await parts.queries.approvals(who.tenant, who.user.id, who.roles, status=status, limit=limit, before=before)
     return {"items": [inbox.item(stored) for stored in page.items], "next": page.next}
 
 
@@ -48,7 +48,7 @@ async def events(parts: PartsDep, who: IdentityDep) -> Response:
 @router.get("/{approval_id}")
 async def get_approval(approval_id: str, parts: PartsDep, who: IdentityDep) -> dict[str, Any]:
     """One, whether it still waits or not, with its receipt."""
-    return inbox.item(await parts.queries.approval(who.tenant, who.user.id, ApprovalId(approval_id)))
+    return inbox.item(await parts.queries.approval(who.tenant, who.user.id, who.roles, ApprovalId(approval_id)))
 
 
 @router.post("/decisions", status_code=207)

@@ -11,7 +11,7 @@ from fastapi import Depends, Header
 
 from api.bodies import DecisionsBody
 from api.deps import IdempotencyKey
-from api.generations import address, owned
+from api.generations import address
 from api.identity import Identity
 from api.ports import Parts
 from api.slots import resumed_in
@@ -69,10 +69,12 @@ async def decide(
         answers=_answers(body.answers),
         partial=body.partial,
         by=who.user,
+        roles=tuple(sorted(who.roles)),
         via="http",
         client=sent.client,
         argument_errors=await _argument_errors(parts, stored.request, body),
     )
+    key = _decision_id(who, generation, sent.key, body)
     async with resumed_in(parts, stored) as place:
         request = request.model_copy(update={"slots": place.full})
         try:
@@ -80,7 +82,7 @@ async def decide(
                 await parts.engine.resume_later(address(stored), request)
                 answer = None
             else:
-                answer = await parts.engine.resume(address(stored), request, _decision_id(generation, sent.key, body))
+                answer = await parts.engine.resume(address(stored), request, key)
         except NotPaused as error:
             raise await _why_not(parts, who, generation, request.approval_id) from error
         if answer is not None and answer.status == "waiting":
@@ -94,11 +96,11 @@ def status_of(answer: JsonObject) -> int:
 
 
 async def decidable(parts: Parts, who: Identity, generation: GenerationId) -> StoredGeneration:
-    """The generation, if this person may decide in it. Raises GenerationNotFound, for another's as for none.
+    """The generation, if this person has a say in it. Raises GenerationNotFound, for another's as for none.
 
-    Of single approvals `adapters/database/inbox.py` says the same; nothing else knows who may.
+    Which of its approvals the person decides is for the workflow to tell, in its place among all that refuses them.
     """
-    return await owned(parts, who, generation)
+    return await parts.queries.decidable(who.tenant, who.user.id, who.roles, generation)
 
 
 def _decision(fields: dict[str, Any]) -> Decision:
@@ -128,7 +130,7 @@ async def _argument_errors(parts: Parts, start: StartRequest, body: DecisionsBod
         return ()
     try:
         approval: Approval = (
-            await parts.queries.approval(start.tenant, start.owner.id, ApprovalId(body.approval_id))
+            await parts.queries.approval(start.tenant, start.owner.id, (), ApprovalId(body.approval_id))
         ).approval
     except ApprovalNotFound:
         return ()  # the ladder has a word for that
@@ -157,7 +159,7 @@ async def _why_not(
     if approval_id is None:
         return NotPaused()
     try:
-        found = await parts.queries.approval(who.tenant, who.user.id, approval_id)
+        found = await parts.queries.approval(who.tenant, who.user.id, who.roles, approval_id)
     except ApprovalNotFound:
         return NotPaused()
     if found.generation_id != generation:
@@ -169,8 +171,11 @@ async def _why_not(
     return NotPaused()
 
 
-def _decision_id(generation: GenerationId, key: str | None, body: DecisionsBody) -> str:
-    """The same key with the same decision is one decision for the engine; without a key each request is its own."""
+def _decision_id(who: Identity, generation: GenerationId, key: str | None, body: DecisionsBody) -> str:
+    """The same key with the same decision of the same person is one decision for the engine; without a key each
+    request is its own.
+    """
     if key is None:
         return str(uuid4())
-    return hashlib.sha256(f"{generation}\n{key}\n{body.model_dump_json()}".encode()).hexdigest()
+    said = json.dumps([who.user.id, generation, key, body.model_dump_json()])
+    return hashlib.sha256(said.encode()).hexdigest()

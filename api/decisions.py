@@ -5,8 +5,9 @@ from typing import Any, Literal
 from fastapi import APIRouter, Response
 
 from api.bodies import DecisionsBody
-from api.deciding import SendingDep, decidable, decide, status_of
+from api.deciding import SendingDep, decide, status_of
 from api.deps import IdentityDep, PartsDep
+from api.generations import owned
 from domain.ids import GenerationId
 
 router = APIRouter(prefix="/api/generations", tags=["approvals"])
@@ -30,7 +31,7 @@ async def read(
 ) -> Response | dict[str, Any]:
     """The audit trail: every decision in the order in which they were taken. `ndjson`: one on each line."""
     generation = GenerationId(generation_id)
-    await decidable(parts, who, generation)
+    await owned(parts, who, generation)
     made = await parts.queries.decisions(generation)
     if format == "ndjson":
         return Response("".join(f"{each.model_dump_json()}\n" for each in made), media_type=LINES)

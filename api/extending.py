@@ -28,6 +28,11 @@ async def extend(
     generation, approval = GenerationId(generation_id), ApprovalId(approval_id)
     stored = await decidable(parts, who, generation)
     request = ExtendRequest(
-        generation_id=generation, approval_id=approval, more=timedelta(seconds=body.seconds), by=who.user
+        generation_id=generation,
+        approval_id=approval,
+        more=timedelta(seconds=body.seconds),
+        by=who.user,
+        roles=tuple(sorted(who.roles)),
+        via="http",
     )
     return Extension(approval_id=approval, expires_at=await parts.engine.extend(address(stored), request))

@@ -36,7 +36,7 @@ async def follow(parts: Parts, who: Identity) -> Response:
         woken.set()
 
     with ExitStack() as listening:
-        listening.enter_context(parts.bells.hearing(who.tenant, who.user.id, woken))
+        listening.enter_context(parts.bells.hearing(who.tenant, who.user.id, who.roles, woken))
         page = await _look(parts, who)
         close = listening.pop_all().close
     return EventStream(parts, _chunks(parts, who, page, woken, leaving), leave=leave, close=close)
@@ -62,7 +62,7 @@ async def _chunks(
 
 
 async def _look(parts: Parts, who: Identity) -> Page[StoredApproval]:
-    return await parts.queries.approvals(who.tenant, who.user.id, limit=WINDOW)
+    return await parts.queries.approvals(who.tenant, who.user.id, who.roles, limit=WINDOW)
 
 
 async def _settled(parts: Parts, who: Identity, shown: Shown, waiting: Shown) -> list[JsonObject]:
@@ -70,9 +70,9 @@ async def _settled(parts: Parts, who: Identity, shown: Shown, waiting: Shown) ->
     news = []
     for approval_id in (each for each in shown if each not in waiting):
         try:
-            stored = await parts.queries.approval(who.tenant, who.user.id, approval_id)
+            stored = await parts.queries.approval(who.tenant, who.user.id, who.roles, approval_id)
         except ApprovalNotFound:  # its conversation was deleted
-            stored = shown[approval_id].model_copy(update={"status": "closed"})
+            stored = shown[approval_id].model_copy(update={"status": "closed", "may_decide": False})
         if stored.status != "pending":  # else it is only out of sight
             news.append(_change(f"approval.{stored.status}", stored))
     return news
@@ -96,7 +96,7 @@ def _moved(shown: Shown, waiting: Shown) -> list[JsonObject]:
 def _change(kind: str, stored: StoredApproval) -> JsonObject:
     whole = item(stored)
     return {"type": kind, "approval_id": whole["id"]} | {
-        name: whole[name] for name in ("generation_id", "status", "expires_at", "receipt")
+        name: whole[name] for name in ("generation_id", "status", "expires_at", "may_decide", "votes", "receipt")
     }
 
 

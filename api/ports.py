@@ -1,7 +1,7 @@
 """What the routes need of the world beside the engine and the log. `app.py` brings the adapters."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -63,10 +63,23 @@ class Queries(Protocol):
 
     async def messages(self, tenant: str, owner: str, conversation: ConversationId) -> list[Message]: ...
 
-    async def approval(self, tenant: str, owner: str, approval: ApprovalId) -> StoredApproval: ...
+    async def decidable(
+        self, tenant: str, person: str, roles: Collection[str], generation: GenerationId
+    ) -> StoredGeneration: ...
+
+    async def approval(
+        self, tenant: str, person: str, roles: Collection[str], approval: ApprovalId
+    ) -> StoredApproval: ...
 
     async def approvals(
-        self, tenant: str, owner: str, *, status: ApprovalFilter = "pending", limit: int = 50, before: str | None = None
+        self,
+        tenant: str,
+        person: str,
+        roles: Collection[str],
+        *,
+        status: ApprovalFilter = "pending",
+        limit: int = 50,
+        before: str | None = None,
     ) -> Page[StoredApproval]: ...
 
     async def decisions(self, generation: GenerationId) -> list[StoredDecision]: ...
@@ -132,7 +145,9 @@ class Readers(Protocol):
 class Bells(Protocol):
     """Tells when an inbox may have changed."""
 
-    def hearing(self, tenant: str, owner: str, rang: asyncio.Event) -> AbstractContextManager[None]:
+    def hearing(
+        self, tenant: str, person: str, roles: Collection[str], rang: asyncio.Event
+    ) -> AbstractContextManager[None]:
         """Inside, the event is set for each change, but a ring may be lost: look into the record all the same."""
 
 

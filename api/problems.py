@@ -31,6 +31,7 @@ PROBLEMS: dict[type[errors.FermataError], tuple[int, str]] = {
     errors.AlreadyDecided: (409, "already_decided"),
     errors.UndecidedCalls: (400, "undecided_calls"),
     errors.AnswersMismatch: (400, "answers_mismatch"),
+    errors.NotAnApprover: (403, "not_an_approver"),
     errors.DecisionNotAllowed: (403, "decision_not_allowed"),
     errors.UnknownCall: (403, "unknown_call"),
     errors.IncompleteDecision: (400, "incomplete_decision"),

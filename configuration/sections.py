@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from types import NoneType
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, model_validator
 from pydantic_core import ErrorDetails
 
 from configuration.problems import Key, Problem, explain, suggestion
@@ -22,9 +22,6 @@ NOT_YET = (
     "agents.*.then",
     "mcp_servers",
     "moderation",
-    "policy.rules.*.approvers",
-    "policy.rules.*.quorum",
-    "policy.rules.*.requester_may_approve",
     "skills",
     "webhooks",
 )
@@ -70,12 +67,20 @@ def check_url(given: str) -> str:
     return given
 
 
+def check_role(given: str) -> str:
+    """Whether it can be the name of a role, as it stands in a header between commas. Raises ValueError."""
+    if not given or given != given.strip() or "," in given:
+        raise ValueError(f"must be the name of a role, without commas and spaces around it, not {given!r}.")
+    return given
+
+
 Kind = Literal["openai", "anthropic", "demo"]
 Duration = Annotated[timedelta, PlainValidator(parse_duration)]
 ModelName = Annotated[str, AfterValidator(check_model)]
 Url = Annotated[str, AfterValidator(check_url)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Count = Annotated[int, Field(ge=1)]
+Role = Annotated[str, AfterValidator(check_role)]
 
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -99,6 +104,15 @@ class ProviderEntry(Section):
 class ExpirySection(Expiry):
     model_config = STRICT
     after: Duration = timedelta(hours=24)
+    to: tuple[Role, ...] = ()
+
+    @model_validator(mode="after")
+    def _asks_somebody(self) -> Self:
+        if self.then == "escalate" and not self.to:
+            raise ValueError("escalate needs to: the roles that are asked then, such as to: [director].")
+        if self.then != "escalate" and self.to:
+            raise ValueError(f"to is for then: escalate. Remove it, or write escalate instead of {self.then}.")
+        return self
 
 
 class AgentPolicy(PolicyOverride):
@@ -108,7 +122,22 @@ class AgentPolicy(PolicyOverride):
 
 class RuleEntry(Rule):
     model_config = STRICT
+    approvers: tuple[Role, ...] = ()
+    quorum: Count = 1
     expiry: ExpirySection | None = None
+
+    @model_validator(mode="after")
+    def _can_be_decided(self) -> Self:
+        said = [key for key in ("approvers", "quorum", "requester_may_approve") if key in self.model_fields_set]
+        if said and self.verdict != "ask":
+            raise ValueError(
+                f"{said[0]} is for rules whose verdict is ask; nobody decides on a rule that says {self.verdict}."
+            )
+        if not self.approvers and self.quorum > 1:
+            raise ValueError("quorum needs approvers: only the owner decides without them, and that is one person.")
+        if not self.approvers and not self.requester_may_approve:
+            raise ValueError("requester_may_approve: false needs approvers, or nobody could ever decide.")
+        return self
 
 
 class EndpointPolicy(AgentPolicy):

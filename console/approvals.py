@@ -11,6 +11,7 @@ from console.answering import answer, hint
 from console.client import Api, Problem
 from console.deciding import refusal, told
 from console.legible import brief, clock, line, now
+from console.transcript import awaited
 from domain.approval import CallRequest, Decision
 from domain.errors import ApprovalNotFound, Refused
 from domain.ids import ApprovalId
@@ -18,14 +19,15 @@ from domain.record import StoredApproval
 
 
 def table(waiting: Iterable[StoredApproval], at: datetime) -> Table:
-    """One row for each approval, one line in it for each call that is still open."""
-    shown = Table("Approval", "Agent", "Calls", "Until", box=None, pad_edge=False)
+    """One row for each approval, one line in it for each call that is still open. What waits for others says so."""
+    shown = Table("Approval", "Agent", "Calls", "Until", "Waits for", box=None, pad_edge=False)
     shown.columns[0].no_wrap = True  # an id that is cut can be given to no command
     shown.columns[3].no_wrap = True
     for stored in waiting:
         approval = stored.approval
         calls = "\n".join(_rows(stored))
-        cells = (approval.id, line(stored.agent.name), calls, clock(approval.expires_at, at))
+        whom = awaited(approval) if stored.may_decide else f"{awaited(approval)}, not yours"
+        cells = (approval.id, line(stored.agent.name), calls, clock(approval.expires_at, at), whom)
         shown.add_row(*(Text(cell) for cell in cells))  # Text: no markup in what others wrote
     return shown
 

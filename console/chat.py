@@ -95,9 +95,14 @@ class _Answer:
         return False
 
     def _decide(self, approval: Approval) -> None:
-        """Ask for each call, and send the decisions; what can be put right is asked again."""
+        """Ask for each call, and send the decisions; what can be put right is asked again, what is not the person's is
+        left to others.
+        """
         if approval.questions:
             self._answer(approval)
+            return
+        if not self._api.approval(approval.id).may_decide:
+            self._note(f"Waiting for {transcript.awaited(approval)}. Ctrl-C stops the answer.", "dim")
             return
         names = {call.call_id: call.name for call in approval.calls}
         while True:

@@ -13,6 +13,7 @@ from domain.events import (
     ApprovalExpired,
     ApprovalExtended,
     ApprovalRequested,
+    ApprovalVoted,
     Event,
     FinishReason,
     GenerationFinished,
@@ -36,6 +37,7 @@ from domain.events import (
     UsageUpdated,
 )
 from domain.ids import CallId
+from domain.policy import OnExpiry
 from domain.question import Question, shown
 from domain.view import View
 
@@ -54,6 +56,11 @@ ENDS: Mapping[Outcome, str] = {
     "aborted": "stopped",
     "expired": "expired: nobody decided in time",
     "replaced": "replaced by a newer message",
+}
+THEN: Mapping[OnExpiry, str] = {
+    "end": "the answer ends",
+    "deny": "its calls are denied",
+    "escalate": "others are asked",
 }
 CUTS: Mapping[FinishReason, str] = {
     "length": "cut: the model may say no more in one turn",
@@ -116,9 +123,11 @@ def write(sofar: Transcript, event: Event, now: datetime) -> Written:
             because = f": {line(reason)}" if reason else ""
             said = f"{PAST[decision]} {_name(sofar, call_id)} (by {line(by.name)}){because}"
             return note(sofar, f"✗ {said}", "yellow") if decision == "reject" else note(sofar, f"✓ {said}", "green")
+        case ApprovalVoted(call_id=call_id, by=by, needed=needed):
+            said = f"approved {_name(sofar, call_id)} (by {line(by.name)}); {needed} more must"
+            return note(sofar, f"✓ {said}", "green")
         case ApprovalExpired(then=then):
-            after = "the answer ends" if then == "end" else "its calls are denied"
-            return note(sofar, f"⌛ Nobody decided in time; {after}.", "yellow")
+            return note(sofar, f"⌛ Nobody decided in time; {THEN[then]}.", "yellow")
         case ApprovalExtended(expires_at=expires_at, by=by):
             return note(sofar, f"⌛ {line(by.name)} gave it more time, until {clock(expires_at, now)}.", "dim")
         case SteerApplied(text=text):
@@ -159,12 +168,11 @@ def recap(sofar: Transcript, view: View) -> Written:
 
 def card(approval: Approval, now: datetime) -> list[Piece]:
     """An approval with all that a person must see to decide it, or to answer its questions."""
+    pieces = [
+        Piece(f"⏸ {approval.id} waits for {awaited(approval)} until {clock(approval.expires_at, now)}\n", "yellow")
+    ]
     if approval.questions:
-        return [
-            Piece(f"⏸ {approval.id} waits for an answer until {clock(approval.expires_at, now)}\n", "yellow"),
-            *(piece for question in approval.questions for piece in _question(question)),
-        ]
-    pieces = [Piece(f"⏸ {approval.id} waits for a decision until {clock(approval.expires_at, now)}\n", "yellow")]
+        return [*pieces, *(piece for question in approval.questions for piece in _question(question))]
     for call in approval.calls:
         pieces.append(
             Piece(f"  {line(call.name)}{f' – {line(call.description)}' if call.description else ''}\n", "cyan")
@@ -173,6 +181,18 @@ def card(approval: Approval, now: datetime) -> list[Piece]:
             pieces.append(Piece(f"  {line(call.reason, 200)}\n", "dim"))
         pieces.append(Piece("".join(f"    {row}\n" for row in pretty(call.arguments or {}).splitlines())))
     return pieces
+
+
+def awaited(approval: Approval) -> str:
+    """Whose decision it waits for, and how many have approved already."""
+    if approval.questions:
+        return "an answer"
+    if approval.approver is None:
+        return "a decision"
+    if approval.quorum == 1:
+        return f"a decision by {line(approval.approver)}"
+    given = min((sum(vote.call_id == call.call_id for vote in approval.votes) for call in approval.calls), default=0)
+    return f"a decision by {line(approval.approver)} ({given} of {approval.quorum})"
 
 
 def _question(question: Question) -> Iterable[Piece]:

@@ -13,7 +13,10 @@ from domain.moves import Step, act, answer
 
 
 def question_for(generation: Generation, call: Call, turn: int, judged: CallJudgement, now: datetime) -> Approval:
-    """An approval for this call alone: whoever answers answers all of its questions, and decides nothing else."""
+    """An approval for this call alone: whoever answers answers all of its questions, and decides nothing else.
+
+    The user is asked, so no role answers in the user's place, neither now nor once the time is over.
+    """
     request = request_for(generation, call, judged.reason, (), judged.because)
     approval_id = mint_approval(generation, turn, now, call.call_id)
     expiries = [judged.expiry] if judged.expiry else []
@@ -23,6 +26,8 @@ def question_for(generation: Generation, call: Call, turn: int, judged: CallJudg
             "kind": "question",
             "calls": (request.model_copy(update={"allowed_decisions": ()}),),
             "questions": judged.questions,
+            "then": "end" if approval.escalation else approval.then,
+            "escalation": None,
         }
     )
 

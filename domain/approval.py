@@ -2,8 +2,10 @@
 
 import hashlib
 import json
-from datetime import datetime
-from typing import Literal
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
 
 from pydantic import Field
 
@@ -31,8 +33,27 @@ class CallRequest(Value):
     digest: str
 
 
+class Vote(Value):
+    """One of the approvals that a call needs, while it needs more."""
+
+    call_id: CallId
+    by: Actor
+    at: datetime
+
+
+class Escalation(Value):
+    """Who is asked when the time is over, and for how long."""
+
+    to: tuple[str, ...]
+    within: timedelta
+
+
 class Approval(Value):
-    """One request to a human: for all calls of a turn that need asking, or for the answers to the questions of one."""
+    """One request to people: for all calls of a turn that the same people decide, or for answers to a call's questions.
+
+    `approvers` are roles, `approver` is the same in words; without any the owner of the conversation decides. When its
+    time is over and others are asked, they are asked by an approval of their own, `escalated_from` this one.
+    """
 
     id: ApprovalId
     kind: Literal["tool_approval", "question"] = "tool_approval"
@@ -43,6 +64,12 @@ class Approval(Value):
     expires_at: datetime
     then: OnExpiry = "end"
     approver: str | None = None
+    approvers: tuple[str, ...] = ()
+    quorum: int = 1
+    requester_may_approve: bool = True
+    votes: tuple[Vote, ...] = ()  # on calls that are still open
+    escalation: Escalation | None = None
+    escalated_from: ApprovalId | None = None
 
 
 class Decision(Value):
@@ -66,11 +93,51 @@ class Decided(Value):
 
 
 class Receipt(Value):
-    """What has been decided on an approval, and the calls still open."""
+    """Who has said what on an approval, and the calls still open: several people may have to approve one."""
 
     approval_id: ApprovalId
     decided: tuple[Decided, ...] = ()
     remaining: tuple[CallId, ...] = ()
+
+
+class Line(Protocol):
+    """What the record says of one person and one call."""
+
+    @property
+    def call_id(self) -> CallId: ...
+    @property
+    def decision(self) -> DecidedKind: ...
+    @property
+    def by(self) -> Actor: ...
+    @property
+    def at(self) -> datetime: ...
+
+
+def may_decide(approval: Approval, person: str, roles: Collection[str], *, owner: str) -> bool:
+    """Whether this person decides it. `owner`: whose conversation it is, and so who requested the calls."""
+    if not approval.approvers:
+        return person == owner
+    holds = any(role in approval.approvers for role in roles)
+    return holds and (approval.requester_may_approve or person != owner)
+
+
+def still_open(approval: Approval, said: Iterable[Line]) -> tuple[CallId, ...]:
+    """The calls that nobody has settled: too few people have approved, and none said anything else."""
+    kinds = defaultdict[CallId, list[DecidedKind]](list)
+    for line in said:
+        kinds[line.call_id].append(line.decision)
+    return tuple(
+        call.call_id
+        for call in approval.calls
+        if set(kinds[call.call_id]) <= {"approve"} and len(kinds[call.call_id]) < approval.quorum
+    )
+
+
+def with_votes(approval: Approval, said: Sequence[Line]) -> Approval:
+    """The approval with what people have said on the calls that are still open."""
+    waiting = still_open(approval, said)
+    votes = (Vote(call_id=line.call_id, by=line.by, at=line.at) for line in said if line.call_id in waiting)
+    return approval.model_copy(update={"votes": tuple(votes)})
 
 
 def digest(name: str, arguments: JsonObject | str) -> str:

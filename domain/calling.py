@@ -7,15 +7,10 @@ from typing import TypeVar
 from domain import wording
 from domain.answering import question_for
 from domain.approval import Approval, Decision, digest
-from domain.asking import approval_for, mint_approval, request_for, with_receipt
+from domain.asking import approval_for, approvals_for, mint_approval, request_for, with_receipt
 from domain.content import Actor, ToolStatus
 from domain.errors import IllegalFact
-from domain.events import (
-    ApprovalDecided,
-    ApprovalRequested,
-    Event,
-    ToolCompleted,
-)
+from domain.events import ApprovalRequested, Event, ToolCompleted
 from domain.facts import (
     CallJudgement,
     CallsJudged,
@@ -36,7 +31,8 @@ from domain.generation import (
 )
 from domain.ids import CallId
 from domain.moves import Step, act, answer, check_turn, policy_reason, to
-from domain.policy import Expiry
+from domain.policy import agreeable
+from domain.voting import event_of, vote
 
 WithCalls = TypeVar("WithCalls", Acting, Stopping)
 
@@ -46,36 +42,33 @@ def calls_judged(generation: Generation, phase: Judging, judged: CallsJudged, no
     judgements = {judgement.call_id: judgement for judgement in judged.judgements}
     if judgements.keys() != {call.call_id for call in phase.calls}:
         raise IllegalFact(f"judgements that are not those of the calls in hand: {judged!r}")
-    approval_id = mint_approval(generation, phase.turn, now)
-    calls, requests, expiries, events = [], [], list[Expiry](), list[Event]()
-    approvals = list[Approval]()
+    calls, to_ask, events = [], list[tuple[Call, CallJudgement]](), list[Event]()
+    questions = list[Approval]()
     for unjudged in phase.calls:
         judgement = judgements[unjudged.call_id]
-        asked = judgement.invalid is None and judgement.verdict == "ask"
         bound = judgement.digest or unjudged.digest
         call = Call(
             call_id=unjudged.call_id,
             name=unjudged.name,
             digest=bound,
-            state=Asked(approval_id=approval_id) if asked else Allowed(digest=bound),
+            state=Allowed(digest=bound),
+            approvers=judgement.approvers,
         )
-        if asked and judgement.questions:
-            approvals.append(question_for(generation, call, phase.turn, judgement, now))
-            call = call.model_copy(update={"state": Asked(approval_id=approvals[-1].id)})
-        elif asked:
-            requests.append(
-                request_for(generation, call, judgement.reason, judgement.allowed_decisions, judgement.because)
-            )
-            expiries += [judgement.expiry] if judgement.expiry else []
+        if judgement.invalid is None and judgement.verdict == "ask":
+            if judgement.questions:
+                questions.append(question_for(generation, call, phase.turn, judgement, now))
+            else:
+                to_ask.append((call, judgement))
         elif (refusal := _refusal(judgement)) is not None:
             status, output = refusal
             call, event = answer(call, phase.turn, status, output)
             events.append(event)
         calls.append(call)
-    if requests:
-        approvals.insert(0, approval_for(generation, approval_id, phase.turn, requests, now, expiries))
+    approvals = (*approvals_for(generation, phase.turn, to_ask, now), *questions)
+    waiting = {request.call_id: Asked(approval_id=a.id) for a in approvals for request in a.calls}
+    calls = [call.model_copy(update={"state": waiting.get(call.call_id, call.state)}) for call in calls]
     events += [ApprovalRequested(approval=approval) for approval in approvals]
-    acting = Acting(turn=phase.turn, calls=tuple(calls), approvals=tuple(approvals))
+    acting = Acting(turn=phase.turn, calls=tuple(calls), approvals=approvals)
     return act(generation, acting, events, now)
 
 
@@ -94,34 +87,18 @@ def decisions_made(generation: Generation, phase: Acting, made: DecisionsMade, n
         raise IllegalFact(f"decisions on calls that nobody was asked for: {made!r}")
     if not decisions or len(decisions) < len(made.decisions):
         raise IllegalFact(f"no decision, or two for one call: {made!r}")
-    events: list[Event] = [
-        ApprovalDecided(
-            approval_id=approval.id,
-            call_id=decision.call_id,
-            decision=decision.decision,
-            by=made.by,
-            at=now,
-            reason=decision.reason,
-            arguments=decision.arguments if decision.decision == "edit" else None,
-            text=decision.text if decision.decision == "respond" else None,
-            via=made.via,
-            client=made.client,
-        )
-        for decision in made.decisions
-    ]
+    left = vote(approval, made, now)
+    still_asked = {request.call_id for request in left.calls}
+    events: list[Event] = [event_of(approval, decision, made, now) for decision in made.decisions]
     calls = []
     for call in phase.calls:
-        if decision := decisions.get(call.call_id):
+        decision = decisions.get(call.call_id)
+        if decision and call.call_id not in still_asked:
             call, answers = _decide(generation, phase.turn, call, decision, made.by)
             events += answers
         calls.append(call)
-    open_calls = tuple(request for request in approval.calls if request.call_id not in decisions)
-    approvals = tuple(
-        approval.model_copy(update={"calls": open_calls}) if a.id == approval.id else a
-        for a in phase.approvals
-        if a.id != approval.id or open_calls
-    )
-    generation = with_receipt(generation, approval, made, open_calls, now)
+    approvals = tuple(left if a.id == approval.id else a for a in phase.approvals if a.id != approval.id or left.calls)
+    generation = with_receipt(generation, approval, made, left.calls, now)
     return act(generation, Acting(turn=phase.turn, calls=tuple(calls), approvals=approvals), events, now)
 
 
@@ -160,8 +137,9 @@ def tool_lost(generation: Generation, phase: Acting, lost: ToolLost, now: dateti
         return act(generation, phase.model_copy(update={"calls": _replace(phase.calls, answered)}), [event], now)
     approval_id = mint_approval(generation, phase.turn, now, lost.call_id)
     asked = call.model_copy(update={"state": Asked(approval_id=approval_id), "runs": _runs(call)})
-    request = request_for(generation, asked, wording.LOST, generation.request.agent.policy.allowed_decisions)
-    approval = approval_for(generation, approval_id, phase.turn, [request], now)
+    allowed = agreeable(generation.request.agent.policy.allowed_decisions, call.approvers.quorum)
+    request = request_for(generation, asked, wording.LOST, allowed)
+    approval = approval_for(generation, approval_id, phase.turn, [request], now, approvers=call.approvers)
     acting = phase.model_copy(update={"calls": _replace(phase.calls, asked), "approvals": (*phase.approvals, approval)})
     return act(generation, acting, [ApprovalRequested(approval=approval)], now)
 

@@ -6,7 +6,7 @@ It shows the same as `domain.view.fold` shows of the same history, which stands 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 
-from domain.approval import Approval
+from domain.approval import Approval, still_open, with_votes
 from domain.content import (
     Actor,
     ErrorInfo,
@@ -110,15 +110,14 @@ def _what_became_of(line: CallRecord) -> dict[str, object]:
 
 
 def _undecided(pending: Sequence[Approval], decided: Sequence[ApprovalDecided]) -> tuple[Approval, ...]:
-    """The approvals with the calls that are still open."""
-    answered = {(line.approval_id, line.call_id) for line in decided}
-    still = (
-        approval.model_copy(
-            update={"calls": tuple(call for call in approval.calls if (approval.id, call.call_id) not in answered)}
-        )
-        for approval in pending
-    )
-    return tuple(approval for approval in still if approval.calls)
+    """The approvals with the calls that are still open, and the votes on them."""
+    waiting = []
+    for approval in pending:
+        said = [line for line in decided if line.approval_id == approval.id]
+        open_calls = still_open(approval, said)
+        calls = tuple(call for call in approval.calls if call.call_id in open_calls)
+        waiting.append(with_votes(approval, said).model_copy(update={"calls": calls}))
+    return tuple(approval for approval in waiting if approval.calls)
 
 
 def _outcome(stored: StoredGeneration) -> Outcome | None:

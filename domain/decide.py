@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from domain.approval import Approval, CallRequest, Decision, Receipt, Via
+from domain.approval import Approval, CallRequest, Decision, Receipt, Via, may_decide
 from domain.content import Actor, JsonObject, Value
 from domain.errors import (
     AlreadyDecided,
@@ -21,6 +21,7 @@ from domain.errors import (
     DecisionNotAllowed,
     IncompleteDecision,
     InvalidBody,
+    NotAnApprover,
     NotPaused,
     PauseExpired,
     UndecidedCalls,
@@ -30,14 +31,17 @@ from domain.facts import DecisionsMade, Extended, QuestionsAnswered
 from domain.generation import Generation, pending
 from domain.ids import ApprovalId, CallId, GenerationId, QuestionId
 from domain.question import Answer, settle
+from domain.voting import has_approved
 
 
 class ResumeRequest(Value):
-    """What one person says to one approval: decisions on calls, or answers to questions, which must cover all of them.
+    """What one person says to one approval: decisions on calls, or answers to questions, which must cover all of them
+    that are open to the person.
 
     With `partial` decisions may leave calls open.
 
-    `via` and `client` say from where, for the record; who sends it straight to the workflow need not say it.
+    `roles` are the person's. `via` and `client` say from where, for the record; who sends it straight to the workflow
+    need not say it.
     """
 
     generation_id: GenerationId
@@ -46,6 +50,7 @@ class ResumeRequest(Value):
     answers: dict[QuestionId, Answer] | None = None
     partial: bool = False
     by: Actor
+    roles: tuple[str, ...] = ()
     via: Via | None = None
     client: str | None = None
     argument_errors: tuple[JsonObject, ...] = ()  # of edited arguments against the schema: {call_id, pointer, message}
@@ -59,6 +64,8 @@ class ExtendRequest(Value):
     approval_id: ApprovalId
     more: timedelta
     by: Actor
+    roles: tuple[str, ...] = ()
+    via: Via | None = None
 
 
 class ResumeAnswer(Value):
@@ -87,12 +94,15 @@ def _fact(
         raise InvalidBody("Two decisions for one call. Decide each call once.")
     approval = _approval_in_question(generation, request.approval_id, now)
     if approval.questions:
-        return _answered(approval, request, sent_as)
+        made = _answered(approval, request, sent_as)
+        _check_approver(generation, approval, request)
+        return made
     if request.answers:
         unknown = sorted(request.answers)
         raise AnswersMismatch("This approval asks no questions; send decisions.", missing=[], unknown=unknown)
     calls = {call.call_id: call for call in approval.calls}
     _check_coverage(generation, approval, calls, request)
+    _check_approver(generation, approval, request)
     _check_allowed(calls, request.decisions)
     incomplete = [d.call_id for d in request.decisions if _lacks_something(d)]
     if incomplete:
@@ -124,6 +134,7 @@ def _answered(approval: Approval, request: ResumeRequest, sent_as: Via) -> Quest
 def extend(generation: Generation, request: ExtendRequest, now: datetime) -> Extended:
     """The fact that this makes. Raises the first refusal of the ladder."""
     approval = _approval_in_question(generation, request.approval_id, now)
+    _check_approver(generation, approval, request)
     return Extended(approval_id=approval.id, until=approval.expires_at + request.more, by=request.by)
 
 
@@ -161,13 +172,34 @@ def _approval_in_question(generation: Generation, approval_id: ApprovalId | None
 def _check_coverage(
     generation: Generation, approval: Approval, calls: dict[CallId, CallRequest], request: ResumeRequest
 ) -> None:
-    undecided = [call_id for call_id in calls if call_id not in {d.call_id for d in request.decisions}]
+    """Calls that this person has approved already are no more the person's to decide, only to stop."""
+    given = {d.call_id for d in request.decisions}
+    undecided = [c for c in calls if c not in given and not has_approved(approval, request.by.id, c)]
     if (undecided and not request.partial) or not request.decisions:
         raise UndecidedCalls(calls=undecided)
     receipt = _receipt(generation, approval.id)
-    earlier = {line.call_id for line in receipt.decided} if receipt else set()
-    if receipt and any(d.call_id in earlier for d in request.decisions):
+    settled = {line.call_id for line in receipt.decided if line.call_id not in calls} if receipt else set()
+    again = any(d.decision != "reject" and has_approved(approval, request.by.id, d.call_id) for d in request.decisions)
+    if receipt and (again or given & settled):
         raise AlreadyDecided(receipt=receipt.model_dump(mode="json"))
+
+
+def _check_approver(generation: Generation, approval: Approval, request: ResumeRequest | ExtendRequest) -> None:
+    owner = generation.request.owner.id
+    if may_decide(approval, request.by.id, request.roles, owner=owner):
+        return
+    if not approval.approvers:
+        if request.via == "http":
+            raise NotAnApprover("The owner of the conversation decides this.")
+        return  # whoever reaches the engine itself stands in for the owner
+    if may_decide(approval, "", request.roles, owner=owner):
+        raise NotAnApprover(
+            "Who asked for this may not decide it; another person with the role must.",
+            approvers=list(approval.approvers),
+        )
+    raise NotAnApprover(
+        f"Only people with the role {approval.approver} decide this.", approvers=list(approval.approvers)
+    )
 
 
 def _check_allowed(calls: dict[CallId, CallRequest], decisions: Sequence[Decision]) -> None:

@@ -6,7 +6,8 @@ FermataError
 ├── Refused             understood, and not possible as things stand; nothing was changed
 │   ├── GenerationLive · QueueFull · PredecessorMismatch · ParentUnfinished · IdempotencyMismatch
 │   ├── NotPaused · PauseExpired · ApprovalIdRequired · ApprovalMismatch · AlreadyDecided
-│   ├── UndecidedCalls · AnswersMismatch · DecisionNotAllowed · UnknownCall · IncompleteDecision · ArgumentsInvalid
+│   ├── UndecidedCalls · AnswersMismatch · NotAnApprover · DecisionNotAllowed · UnknownCall · IncompleteDecision
+│   ├── ArgumentsInvalid
 │   └── AlreadyFinished · CursorAhead · SteerConflict · SteerQueueFull · Paused · ConcurrencyLimit
 ├── InvalidRequest      not what the contract says
 │   └── InvalidBody
@@ -102,6 +103,10 @@ class AlreadyDecided(Refused):
 
 class UndecidedCalls(Refused):
     """Every call needs a decision; decide the missing ones too, or set partial."""
+
+
+class NotAnApprover(Refused):
+    """Somebody else decides this."""
 
 
 class DecisionNotAllowed(Refused):

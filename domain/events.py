@@ -127,7 +127,24 @@ class ApprovalDecided(Value):
     client: str | None = None  # what the decider's program calls itself
 
 
+class ApprovalVoted(Value):
+    """Somebody approves a call, and `needed` more must: it is still open."""
+
+    type: Literal["approval.voted"] = "approval.voted"
+    approval_id: ApprovalId
+    call_id: CallId
+    decision: Literal["approve"] = "approve"
+    by: Actor
+    at: datetime
+    needed: int
+    reason: str | None = None
+    via: Via | None = None
+    client: str | None = None
+
+
 class ApprovalExpired(Value):
+    """Nobody decided in time. `then` escalate: others are asked, by the `approval.requested` that follows."""
+
     type: Literal["approval.expired"] = "approval.expired"
     approval_id: ApprovalId
     then: OnExpiry
@@ -234,6 +251,7 @@ Event = Annotated[
     | TurnCompleted
     | ApprovalRequested
     | ApprovalDecided
+    | ApprovalVoted
     | ApprovalExpired
     | ApprovalExtended
     | GenerationPaused

@@ -3,11 +3,12 @@
 from datetime import datetime
 
 from domain import wording
-from domain.approval import Approval
+from domain.approval import Approval, Escalation
+from domain.asking import escalated
 from domain.content import ErrorInfo
-from domain.events import ApprovalExpired, ApprovalExtended, Event
+from domain.events import ApprovalExpired, ApprovalExtended, ApprovalRequested, Event
 from domain.facts import ApprovalTimedOut, Extended
-from domain.generation import Acting, Generation
+from domain.generation import Acting, Asked, Generation
 from domain.ids import ApprovalId
 from domain.moves import Step, act, stop, to, unanswered
 
@@ -17,6 +18,8 @@ def approval_timed_out(generation: Generation, phase: Acting, timed_out: Approva
     approval = _pending(phase, timed_out.approval_id)
     if approval is None:
         return generation, []
+    if approval.escalation is not None:
+        return _ask_others(generation, phase, approval, approval.escalation, now)
     events: list[Event] = [ApprovalExpired(approval_id=approval.id, then=approval.then)]
     asked = {request.call_id for request in approval.calls}
     told = wording.UNANSWERED if approval.questions else wording.EXPIRED
@@ -33,6 +36,22 @@ def approval_timed_out(generation: Generation, phase: Acting, timed_out: Approva
     did = "answered" if approval.questions else "decided"
     error = ErrorInfo(code="approval_expired", message=f"Nobody {did} in time, so the answer ended here.")
     return stop(generation, acting.turn, acting.calls, "expired", error), events
+
+
+def _ask_others(
+    generation: Generation, phase: Acting, approval: Approval, escalation: Escalation, now: datetime
+) -> Step:
+    """The calls go on waiting, for other people: the generation stays paused."""
+    successor = escalated(generation, approval, escalation, now)
+    waiting = Asked(approval_id=successor.id)
+    asked = {request.call_id for request in approval.calls}
+    calls = (call.model_copy(update={"state": waiting}) if call.call_id in asked else call for call in phase.calls)
+    approvals = (*(other for other in phase.approvals if other.id != approval.id), successor)
+    events: list[Event] = [
+        ApprovalExpired(approval_id=approval.id, then=approval.then),
+        ApprovalRequested(approval=successor),
+    ]
+    return to(generation, Acting(turn=phase.turn, calls=tuple(calls), approvals=approvals)), events
 
 
 def approval_extended(generation: Generation, phase: Acting, extended: Extended, now: datetime) -> Step:

@@ -7,7 +7,7 @@ from domain.approval import Decision, Via
 from domain.content import Actor, ToolStatus, Usage, Value
 from domain.events import FinishReason
 from domain.ids import ApprovalId, CallId, QuestionId, SteerId
-from domain.policy import DecisionKind, Expiry, Verdict
+from domain.policy import OWNER, Approvers, DecisionKind, Expiry, Verdict
 from domain.question import Answer, Question
 
 
@@ -65,6 +65,7 @@ class CallJudgement(Value):
     reason: str | None = None
     allowed_decisions: tuple[DecisionKind, ...] = ()
     expiry: Expiry | None = None
+    approvers: Approvers = OWNER
     digest: str | None = None
     invalid: str | None = None
     questions: tuple[Question, ...] = ()

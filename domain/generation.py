@@ -12,6 +12,7 @@ from domain.approval import Approval, Receipt
 from domain.content import ErrorInfo, JsonObject, ToolStatus, Value
 from domain.events import Outcome, Steer, Totals
 from domain.ids import ApprovalId, CallId
+from domain.policy import OWNER, Approvers
 from domain.start import StartRequest
 
 RULES = 1  # version of the rules; a generation keeps the one it began with
@@ -45,11 +46,14 @@ CallState = Annotated[Asked | Allowed | Answered, Field(discriminator="state")]
 
 
 class Call(Value):
+    """`approvers`: who decides it, also if it is lost and may have to run again."""
+
     call_id: CallId
     name: str
     digest: str
     state: CallState
     runs: int = 0
+    approvers: Approvers = OWNER
 
 
 class UnjudgedCall(Value):

@@ -11,23 +11,43 @@ from domain.content import Value
 Mode = Literal["default", "dont_ask", "bypass"]
 Verdict = Literal["allow", "ask", "deny"]
 DecisionKind = Literal["approve", "reject", "edit", "respond"]
-OnExpiry = Literal["end", "deny"]
+OnExpiry = Literal["end", "deny", "escalate"]
 
 ALL_DECISIONS: tuple[DecisionKind, ...] = ("approve", "reject", "edit", "respond")
+AS_IT_STANDS: tuple[DecisionKind, ...] = ("approve", "reject")  # what several people can say together
 TIGHTNESS: dict[Mode, int] = {"bypass": 0, "default": 1, "dont_ask": 2}
 
 
 class Expiry(Value):
-    """How long an approval waits, and what happens then: the generation ends, or the calls are denied."""
+    """How long an approval waits, and what then: the generation ends, the calls are denied, or others are asked.
+
+    `to`: the roles that are asked then, for as long once more; after that the generation ends.
+    """
 
     after: timedelta = timedelta(hours=24)
     then: OnExpiry = "end"
+    to: tuple[str, ...] = ()
+
+
+class Approvers(Value):
+    """Who decides a call: people with one of the roles; without roles the owner of the conversation.
+
+    So many different people as the `quorum` says must approve, and one is enough to reject. `requester_may_approve`:
+    the owner, who had the agent make the call, is not shut out of the roles that the owner has.
+    """
+
+    roles: tuple[str, ...] = ()
+    quorum: int = 1
+    requester_may_approve: bool = True
+
+
+OWNER = Approvers()
 
 
 class Rule(Value):
     """A verdict on some calls of a tool. `tool` is a glob; `when` a CEL condition on the call, None for every call.
 
-    What it leaves open (None) is as for the rest of the policy.
+    What it leaves open (None) is as for the rest of the policy. Who decides can be said where the verdict is "ask".
     """
 
     tool: str
@@ -35,7 +55,14 @@ class Rule(Value):
     verdict: Verdict
     reason: str | None = None
     allowed_decisions: tuple[DecisionKind, ...] | None = None
+    approvers: tuple[str, ...] = ()  # roles
+    quorum: int = 1
+    requester_may_approve: bool = True
     expiry: Expiry | None = None
+
+    @property
+    def decided_by(self) -> Approvers:
+        return Approvers(roles=self.approvers, quorum=self.quorum, requester_may_approve=self.requester_may_approve)
 
 
 class Policy(Value):
@@ -115,3 +142,18 @@ def tighten(policy: Policy, request: PolicyTightening) -> Policy:
             "deny_at_least": policy.deny_at_least + request.deny,
         }
     )
+
+
+def roles_in(policy: Policy) -> frozenset[str]:
+    """Every role that may come to be asked under this policy."""
+    asked = (rule.approvers for rule in policy.rules)
+    later = (expiry.to for expiry in (policy.expiry, *(rule.expiry for rule in policy.rules)) if expiry is not None)
+    return frozenset(role for roles in (*asked, *later) for role in roles)
+
+
+def agreeable(allowed: tuple[DecisionKind, ...], quorum: int) -> tuple[DecisionKind, ...]:
+    """The decisions that so many people can make together: on a call as it stands, not on what one of them wrote.
+
+    What is left may be nothing: then the call can still be refused.
+    """
+    return allowed if quorum == 1 else tuple(kind for kind in allowed if kind in AS_IT_STANDS) or ("reject",)

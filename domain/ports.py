@@ -1,6 +1,6 @@
 """What the steps need of the world, as protocols. Adapters fulfil them; `worker.py` brings the two together."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
@@ -9,7 +9,7 @@ from domain.agent import ToolSpec
 from domain.approval import Approval, Receipt
 from domain.content import ErrorInfo, JsonObject, Message, Part, ToolStatus, Usage, Value
 from domain.decide import ExtendRequest, ResumeAnswer, ResumeRequest
-from domain.events import ApprovalDecided, Event, FinishReason, Outcome, Totals
+from domain.events import ApprovalDecided, ApprovalVoted, Event, FinishReason, Outcome, Totals
 from domain.ids import ApprovalId, CallId, ConversationId, GenerationId, MessageId
 from domain.prompt import Said
 from domain.record import CallRecord, StoredGeneration, TurnRecord
@@ -225,9 +225,9 @@ class Slots(Protocol):
 class Bell(Protocol):
     """Tells whoever looks at an inbox that something has changed in it."""
 
-    async def ring(self, tenant: str, owner: str) -> None:
-        """Ring for who may decide in the owner's conversations. It may be lost, which raises nothing: the store is the
-        memory, and who listens also looks there from time to time.
+    async def ring(self, tenant: str, owner: str, roles: Collection[str] = ()) -> None:
+        """Ring for the owner, and for all of that tenant who have one of the roles. It may be lost, which raises
+        nothing: the store is the memory, and who listens also looks there from time to time.
         """
 
 
@@ -290,8 +290,8 @@ class Store(Protocol):
     async def extend_approval(self, generation: GenerationId, approval: ApprovalId, expires_at: datetime) -> None:
         """Note the new deadline, if people are still asked."""
 
-    async def save_decision(self, generation: GenerationId, decided: ApprovalDecided) -> None:
-        """Append a decision, and note it on the call."""
+    async def save_decision(self, generation: GenerationId, decided: ApprovalDecided | ApprovalVoted) -> None:
+        """Append what somebody said on a call; a decision that settles it is noted on the call."""
 
     async def close_approvals(
         self, generation: GenerationId, approvals: Sequence[ApprovalId], status: Literal["decided", "expired"]

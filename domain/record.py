@@ -65,7 +65,10 @@ class Conversation(Value):
 
 
 class StoredApproval(Value):
-    """An approval as it was asked, with what became of it. `owner` is whose conversation it is."""
+    """An approval as it was asked, with what became of it. `owner` is whose conversation it is.
+
+    `may_decide`: it waits for the very person who looks.
+    """
 
     approval: Approval
     generation_id: GenerationId
@@ -74,6 +77,7 @@ class StoredApproval(Value):
     owner: Actor
     title: str | None
     status: ApprovalStatus
+    may_decide: bool = False
     receipt: Receipt
 
 

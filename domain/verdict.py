@@ -10,7 +10,18 @@ from typing import Literal
 from domain.ask_user import asks_user
 from domain.content import JsonObject, Value
 from domain.ids import CallId, ConversationId
-from domain.policy import ALL_DECISIONS, DecisionKind, Expiry, Policy, Rule, Verdict, naming
+from domain.policy import (
+    ALL_DECISIONS,
+    OWNER,
+    Approvers,
+    DecisionKind,
+    Expiry,
+    Policy,
+    Rule,
+    Verdict,
+    agreeable,
+    naming,
+)
 from domain.start import StartRequest
 from domain.wording import NOBODY_THERE
 
@@ -64,13 +75,14 @@ class Opinion(Value):
 
 
 class Judgement(Value):
-    """A verdict with its why: which list, rule, mode or hook gave it, and the text for the human."""
+    """A verdict with its why: which list, rule, mode or hook gave it, and the text for the human; and who decides."""
 
     verdict: Verdict
     because: str
     reason: str | None
     allowed_decisions: tuple[DecisionKind, ...]
     expiry: Expiry
+    approvers: Approvers = OWNER
 
 
 def judge(
@@ -129,12 +141,15 @@ def _by_policy(policy: Policy, tool: str, holds: Holds) -> Judgement:
     if verdict == "allow" and policy.enabled and (pattern := _matching(policy.ask_at_least, tool)) is not None:
         verdict, because, rule = "ask", f"ask list of the request: {pattern}", None
     reason = (rule.reason if rule else None) or policy.reason
+    approvers = rule.decided_by if rule else OWNER
+    allowed = (rule.allowed_decisions if rule else None) or policy.allowed_decisions
     return Judgement(
         verdict=verdict,
         because=because,
         reason=reason.replace("{tool}", tool) if reason else None,
-        allowed_decisions=(rule.allowed_decisions if rule else None) or policy.allowed_decisions,
+        allowed_decisions=agreeable(allowed, approvers.quorum),
         expiry=(rule.expiry if rule else None) or policy.expiry,
+        approvers=approvers,
     )
 
 

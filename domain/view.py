@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal, assert_never
 
-from domain.approval import Approval, CallRequest
+from domain.approval import Approval, CallRequest, Vote
 from domain.content import (
     Actor,
     ErrorInfo,
@@ -24,6 +24,7 @@ from domain.events import (
     ApprovalExpired,
     ApprovalExtended,
     ApprovalRequested,
+    ApprovalVoted,
     Event,
     GenerationFinished,
     GenerationPaused,
@@ -130,6 +131,12 @@ def _step(view: View, event: Event) -> View:
             return view.model_copy(update={"approvals": (*others, approval)})
         case ApprovalDecided():
             return _decided(view, event)
+        case ApprovalVoted(approval_id=approval_id, call_id=call_id, by=by, at=at):
+            cast = Vote(call_id=call_id, by=by, at=at)
+            voted = (
+                a.model_copy(update={"votes": (*a.votes, cast)}) if a.id == approval_id else a for a in view.approvals
+            )
+            return view.model_copy(update={"approvals": tuple(voted)})
         case ApprovalExpired(approval_id=approval_id):
             expired = [a for a in view.approvals if a.id == approval_id]
             view = _with_calls(view, {call.call_id: {"status": "expired"} for a in expired for call in a.calls})
@@ -261,14 +268,18 @@ def _decided(view: View, event: ApprovalDecided) -> View:
         change["reason"] = event.reason
     if event.arguments is not None:
         change["arguments"] = event.arguments
-    approvals = (
-        approval.model_copy(update={"calls": tuple(c for c in approval.calls if c.call_id != event.call_id)})
-        if approval.id == event.approval_id
-        else approval
-        for approval in view.approvals
-    )
+    approvals = (_without_call(a, event.call_id) if a.id == event.approval_id else a for a in view.approvals)
     view = _with_calls(view, {event.call_id: change})
     return view.model_copy(update={"approvals": tuple(a for a in approvals if a.calls)})
+
+
+def _without_call(approval: Approval, call_id: CallId) -> Approval:
+    return approval.model_copy(
+        update={
+            "calls": tuple(call for call in approval.calls if call.call_id != call_id),
+            "votes": tuple(vote for vote in approval.votes if vote.call_id != call_id),
+        }
+    )
 
 
 def _without_steer(view: View, steer_id: str) -> View:

@@ -35,6 +35,7 @@ from domain.start import StartRequest
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ANN = Actor(id="ann", name="Ann")
 BOB = Actor(id="bob", name="Bob")
+CYD = Actor(id="cyd", name="Cyd")
 OFF = Policy()
 ASKING = Policy(enabled=True)
 USAGE = Usage(input_tokens=100, output_tokens=10)

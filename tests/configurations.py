@@ -63,6 +63,33 @@ RULES = [
         "expiry": {"after": "1h", "then": "deny"},
     },
     {"tool": "write_*", "when": "arguments.line.startsWith('rule allows')", "verdict": "allow"},
+    {
+        "tool": "write_book",
+        "when": "arguments.line.startsWith('one boss')",
+        "verdict": "ask",
+        "approvers": ["manager"],
+    },
+    {
+        "tool": "write_book",
+        "when": "arguments.line.startsWith('two bosses')",
+        "verdict": "ask",
+        "approvers": ["manager", "director"],
+        "quorum": 2,
+    },
+    {
+        "tool": "write_book",
+        "when": "arguments.line.startsWith('another boss')",
+        "verdict": "ask",
+        "approvers": ["manager"],
+        "requester_may_approve": False,
+    },
+    {
+        "tool": "write_book",
+        "when": "arguments.line.startsWith('a quick boss')",
+        "verdict": "ask",
+        "approvers": ["manager"],
+        "expiry": {"after": "2s", "then": "escalate", "to": ["director"]},
+    },
 ]
 TOOL_NAMES = ["clock", *(f"my_tools:{name}" for name in ("write_book", "linger", "break_down", "recite"))]
 ASKING = [*TOOL_NAMES, "ask_user"]

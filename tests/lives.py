@@ -8,12 +8,13 @@ so every life comes to its end.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import product
 from typing import assert_never
 
 from hypothesis import strategies as st
 
 from domain.advance import LIVE, advance, begin
-from domain.approval import Decision, digest
+from domain.approval import Decision, digest, may_decide
 from domain.ask_user import ASK_USER
 from domain.content import JsonObject, Usage
 from domain.decide import ResumeRequest, decide
@@ -52,12 +53,14 @@ from domain.generation import (
     todo,
 )
 from domain.ids import CallId, QuestionId, SteerId
-from domain.policy import DecisionKind, Expiry, Policy, Verdict
+from domain.policy import ALL_DECISIONS, OWNER, Approvers, Expiry, Policy, Rule, Verdict, agreeable
 from domain.question import Answer
 from domain.start import StartRequest
-from tests.builders import ANN, ARGUMENTS, NOW, TOOL, USAGE, WHICH, WHY, a_request
+from domain.voting import has_approved
+from tests.builders import ANN, ARGUMENTS, BOB, CYD, NOW, TOOL, USAGE, WHICH, WHY, a_request
 
 EDITED: JsonObject = {"to": "Rome"}
+PEOPLE = (ANN, BOB, CYD)
 QUESTION = "-question"
 ANSWERS: tuple[dict[QuestionId, Answer], ...] = (
     {WHICH.id: ("red",), WHY.id: "It is warm."},
@@ -153,11 +156,13 @@ def _ends(generation: Generation, work: Work, cancelled: bool) -> Iterator[Fact]
         case JudgeCalls(turn=turn, call_ids=call_ids):
             asks = generation.request.approvals == "supported"
             verdicts: tuple[Verdict, ...] = ("allow", "deny", "ask") if asks else ("allow", "deny")
+            rules = generation.request.agent.policy.rules
+            who = rules[0].decided_by if rules else OWNER
             for shift in range(len(verdicts)):
                 given = {c: verdicts[(i + shift) % len(verdicts)] for i, c in enumerate(call_ids)}
-                yield _judgements(turn, given, asks)
-            yield from (_judgements(turn, dict.fromkeys(call_ids, verdict), asks) for verdict in verdicts)
-            yield _judgements(turn, dict.fromkeys(call_ids, verdicts[-1]), asks, invalid=call_ids[0])
+                yield _judgements(turn, given, asks, who)
+            yield from (_judgements(turn, dict.fromkeys(call_ids, verdict), asks, who) for verdict in verdicts)
+            yield _judgements(turn, dict.fromkeys(call_ids, verdicts[-1]), asks, who, invalid=call_ids[0])
         case RunTool(turn=turn, call_id=call_id):
             yield ToolReturned(turn=turn, call_id=call_id, status="completed")
             yield ToolReturned(turn=turn, call_id=call_id, status="failed")
@@ -194,7 +199,9 @@ def _call(turn: int, place: int) -> CallMade:
     return CallMade(call_id=CallId(f"{turn}-{place}"), name=TOOL.name, digest=digest(TOOL.name, ARGUMENTS))
 
 
-def _judgements(turn: int, verdicts: dict[CallId, Verdict], asks: bool, invalid: CallId | None = None) -> CallsJudged:
+def _judgements(
+    turn: int, verdicts: dict[CallId, Verdict], asks: bool, approvers: Approvers, invalid: CallId | None = None
+) -> CallsJudged:
     """What asks the user does not run: where it may, it asks."""
     return CallsJudged(
         turn=turn,
@@ -203,6 +210,8 @@ def _judgements(turn: int, verdicts: dict[CallId, Verdict], asks: bool, invalid:
                 call_id=call_id,
                 verdict=("ask" if asks else "deny") if is_question(call_id) and verdict == "allow" else verdict,
                 because="a test",
+                allowed_decisions=agreeable(ALL_DECISIONS, approvers.quorum),
+                approvers=approvers,
                 invalid="no" if call_id == invalid else None,
                 questions=(WHICH, WHY) if is_question(call_id) else (),
             )
@@ -223,10 +232,13 @@ def _people(generation: Generation, step: int) -> Iterator[Fact | ResumeRequest]
                     generation_id=generation.request.generation_id, approval_id=approval.id, answers=answers, by=ANN
                 )
             continue
-        kinds: tuple[DecisionKind, ...] = ("approve", "reject", "edit", "respond")
-        for shift, kind in enumerate(kinds):
-            for count in {len(approval.calls), 1}:
-                chosen = approval.calls[-count:]
+        kinds = agreeable(ALL_DECISIONS, approval.quorum)
+        for person, (shift, kind) in product(PEOPLE, enumerate(kinds)):
+            left = [call for call in approval.calls if not has_approved(approval, person.id, call.call_id)]
+            if not may_decide(approval, person.id, approval.approvers, owner=ANN.id) or not left:
+                continue
+            for count in {len(left), 1}:
+                chosen = left[-count:]
                 mixed = [kind, *(kinds[(shift + i) % len(kinds)] for i in range(1, count))]
                 yield ResumeRequest(
                     generation_id=generation.request.generation_id,
@@ -235,8 +247,9 @@ def _people(generation: Generation, step: int) -> Iterator[Fact | ResumeRequest]
                         Decision(call_id=call.call_id, decision=k, arguments=EDITED, text="Done.")
                         for call, k in zip(chosen, mixed, strict=True)
                     ),
-                    partial=count < len(approval.calls),
-                    by=ANN,
+                    partial=count < len(left),
+                    by=person,
+                    roles=approval.approvers,
                 )
         yield Extended(approval_id=approval.id, until=approval.expires_at + timedelta(hours=1), by=ANN)
     if isinstance(generation.phase, LIVE):
@@ -258,6 +271,12 @@ def _rare_moves(generation: Generation, running: dict[str, Work]) -> Iterator[Mo
 
 POLICIES = (
     Policy(enabled=True),
+    Policy(
+        enabled=True,
+        rules=(Rule(tool="*", verdict="ask", approvers=("boss",), quorum=2, requester_may_approve=False),),
+        expiry=Expiry(then="escalate", to=("board",)),
+    ),
+    Policy(enabled=True, rules=(Rule(tool="*", verdict="ask", approvers=("boss",), quorum=3),)),
     Policy(enabled=True, expiry=Expiry(then="deny")),
     Policy(),
 )

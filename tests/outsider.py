@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Any, Literal
 from uuid import uuid4
@@ -110,3 +110,35 @@ async def visiting(stack: Stack, *, base_url: str | None = None, **headers: str)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE_SECONDS, headers=named) as http:
         yield replace(stack, url=url, http=http)
+
+
+# The feed of an inbox.
+class Feed:
+    """What one reader of the feed is told, kept as a page keeps it."""
+
+    def __init__(self, events: AsyncIterator[JsonDict]) -> None:
+        self._events = events
+        self.told: list[JsonDict] = []
+
+    async def until(self, kind: str) -> JsonDict:
+        """The next event of that type."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            async for event in self._events:
+                self.told.append(event)
+                if event["type"] == kind:
+                    return event
+        raise AssertionError(f"the feed ended without {kind!r}: {self.told}")
+
+
+@asynccontextmanager
+async def feeding(stack: Stack) -> AsyncIterator[Feed]:
+    async def events(lines: AsyncIterator[str]) -> AsyncGenerator[JsonDict, None]:
+        async for line in lines:
+            assert not line.startswith("id:")
+            if line.startswith("data: "):
+                yield json.loads(line[6:])
+
+    async with stack.http.stream("GET", "/api/approvals/events") as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        async with aclosing(events(response.aiter_lines())) as reading:
+            yield Feed(reading)

@@ -44,6 +44,37 @@ export function schemaErrors(problem) {
 }
 
 /**
+ * Whether this person may decide an approval of a conversation of the person's own.
+ * @param {{id: string, roles: string[]}|null} me null while that is not known
+ */
+export function mayDecide({ approvers = [], requester_may_approve }, me) {
+  if (!approvers.length) return true;
+  return requester_may_approve && approvers.some((role) => me?.roles.includes(role));
+}
+
+/** Why a person only watches: in the person's own conversation, or as one of those who were asked. */
+export function whyNot({ approver, approvers, requester_may_approve }, me) {
+  if (approvers.some((role) => me?.roles.includes(role)) && !requester_may_approve)
+    return `You asked for this, so somebody else decides: another person with the role ${approver}.`;
+  return `Only people with the role ${approver} decide this. It goes on by itself when they have.`;
+}
+
+/** Those who have approved a call that needs more of them. */
+export const votesOn = ({ votes = [] }, { call_id }) => votes.filter((vote) => vote.call_id === call_id);
+
+/** The calls that a person has not approved yet. */
+export const undecidedBy = (approval, me) =>
+  approval.calls.filter((call) => !votesOn(approval, call).some(({ by }) => by.id === me?.id));
+
+/** Who must decide a call, and how many have approved: "manager (1 of 2: Ann)"; null for the owner alone. */
+export function needs(approval, call) {
+  if (!approval.approver || approval.quorum === 1) return approval.approver;
+  const given = votesOn(approval, call).map(({ by }) => by.name);
+  const names = given.length ? `: ${given.join(", ")}` : "";
+  return `${approval.approver} (${given.length} of ${approval.quorum}${names})`;
+}
+
+/**
  * The arguments as the fields of a form; null where the schema, or the text, is not plain enough for one.
  * @returns {{name: string, type: string, value: *, required: boolean}[]|null}
  */

@@ -51,6 +51,12 @@ const STEPS = {
     return { ...withCalls(view, Object.fromEntries(asked)), approvals: [...others, approval] };
   },
   "approval.decided": decided,
+  "approval.voted": (view, { approval_id, call_id, by, at }) => ({
+    ...view,
+    approvals: view.approvals.map((known) =>
+      known.id === approval_id ? { ...known, votes: [...(known.votes ?? []), { call_id, by, at }] } : known,
+    ),
+  }),
   "approval.extended": (view, { approval_id, expires_at }) => ({
     ...view,
     approvals: view.approvals.map((known) => (known.id === approval_id ? { ...known, expires_at } : known)),
@@ -161,7 +167,7 @@ function decided(view, { approval_id, call_id, decision, by, reason, arguments: 
   const approvals = view.approvals
     .map((approval) =>
       approval.id === approval_id
-        ? { ...approval, calls: approval.calls.filter((call) => call.call_id !== call_id) }
+        ? { ...approval, calls: without(approval.calls, call_id), votes: without(approval.votes, call_id) }
         : approval,
     )
     .filter(({ calls }) => calls.length);
@@ -179,6 +185,7 @@ const CALL = {
   decided_by: null,
 };
 
+const without = (list, id) => (list ?? []).filter(({ call_id }) => call_id !== id);
 const partsOf = (view) => view.message?.parts ?? [];
 const withParts = (view, parts) => (view.message === null ? view : { ...view, message: { ...view.message, parts } });
 const withoutSteer = (view, id) => ({ ...view, steers: view.steers.filter((steer) => steer.id !== id) });

@@ -10,7 +10,7 @@ const ASK = "what waits?";
 
 /** Keep `state.inbox` up to date for as long as the page lives. */
 export async function watchInbox() {
-  const { tenant, id } = await api.me();
+  const { tenant, id } = (state.me.value = await api.me());
   const name = `fermata inbox of ${tenant}/${id}`; // a tab may be left over from who was signed in before
   const tabs = new BroadcastChannel(name);
   let listening = false;
@@ -32,14 +32,17 @@ export async function decideFromInbox(id, generation, body) {
   state.deciding.value = [...state.deciding.value, id];
   try {
     const answer = await api.decide(generation, body);
+    if (answer.receipt?.remaining.length) comeBack(id); // others have to approve it, too
     state.announcement.value = `Decision taken. ${state.waitingCount.value || "No"} more waiting.`;
     return answer;
   } catch (problem) {
-    state.deciding.value = state.deciding.value.filter((known) => known !== id);
+    comeBack(id);
     state.announcement.value = `Your decision was refused. ${problem.message}`;
     throw problem;
   }
 }
+
+const comeBack = (id) => (state.deciding.value = state.deciding.value.filter((known) => known !== id));
 
 /** PURE: the inbox after an event of its feed. */
 export function fold(inbox, event) {
@@ -48,8 +51,8 @@ export function fold(inbox, event) {
   if (event.item) return { ...inbox, items: sorted([...others, event.item]) };
   const known = inbox.items.find(({ id }) => id === event.approval_id);
   if (!known || event.status !== "pending") return { ...inbox, items: others };
-  const { expires_at, receipt } = event;
-  return { ...inbox, items: sorted([...others, { ...known, expires_at, receipt }]) };
+  const { expires_at, may_decide, votes, receipt } = event;
+  return { ...inbox, items: sorted([...others, { ...known, expires_at, may_decide, votes, receipt }]) };
 }
 
 /** PURE: the calls of an approval that nobody has decided yet. */

@@ -4,6 +4,7 @@ import { render } from "/web/vendor/preact.js";
 import { report } from "/web/actions.js";
 import { api } from "/web/api.js";
 import { openConversation, openInbox, refreshList } from "/web/conversation.js";
+import { mayDecide } from "/web/decisions.js";
 import { watchInbox } from "/web/inbox.js";
 import { App } from "/web/components/app.js";
 import { html } from "/web/components/html.js";
@@ -20,7 +21,9 @@ function openAddressed() {
 render(html`<${App} />`, document.getElementById("page"));
 effect(() => {
   const shown = state.screen.value === "inbox" ? "Approvals" : state.title.value;
-  const told = [state.paused.value && "Waiting for you", shown, "Fermata"].filter(Boolean).join(" · ");
+  const mine = state.view.value?.approvals.some((approval) => mayDecide(approval, state.me.value));
+  const waits = state.paused.value && `Waiting for ${mine ? "you" : "others"}`;
+  const told = [waits, shown, "Fermata"].filter(Boolean).join(" · ");
   const count = state.waitingCount.value;
   document.title = count ? `(${count}) ${told}` : told;
 });

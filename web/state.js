@@ -2,6 +2,7 @@
 import { computed, signal } from "/web/vendor/signals.js";
 import { thread, upsert } from "/web/thread.js";
 
+export const me = signal(null); // {id, name, tenant, roles}: who looks; null: not known yet
 export const agents = signal([]);
 export const chosenAgent = signal(null); // agent id, for the next message
 
@@ -26,8 +27,10 @@ export const drawerOpen = signal(false); // the conversation list on narrow scre
 export const live = computed(() => view.value !== null && view.value.outcome === null);
 export const paused = computed(() => live.value && view.value.status === "requires_action");
 
-/** What waits for this person, as far as nothing was decided here a moment ago. */
-export const waiting = computed(() => (inbox.value?.items ?? []).filter(({ id }) => !deciding.value.includes(id)));
+/** What waits for this person and not for others, as far as nothing was decided here a moment ago. */
+export const waiting = computed(() =>
+  (inbox.value?.items ?? []).filter(({ id, may_decide }) => may_decide && !deciding.value.includes(id)),
+);
 
 /** How many those are: "3", or "200+" where the server shows the oldest only; empty for none. */
 export const waitingCount = computed(() => {

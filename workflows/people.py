@@ -5,6 +5,7 @@ from typing import assert_never
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
+from domain.approval import Approval
 from domain.generation import Acting, Allowed, Ended, Finishing, Generation, Judging, Stopping, Thinking, pending
 from domain.start import StartRequest
 
@@ -69,13 +70,19 @@ def details(generation: Generation) -> str:
         lines += [
             f"- `{call.name}` ({call.call_id}){f': {call.reason}' if call.reason else ''}" for call in approval.calls
         ]
-        lines += [
-            "",
-            f'Send signal `approve` with input `"{approval.id}"`, or `reject` with `"{approval.id}"` and a reason.',
-        ]
+        lines += ["", _how(approval)]
     totals = generation.totals
     lines += ["", f"{totals.input_tokens} tokens in, {totals.output_tokens} out · generation `{request.generation_id}`"]
     return "\n".join(lines)
+
+
+def _how(approval: Approval) -> str:
+    """How to decide from here."""
+    if not approval.approvers:
+        return f'Send signal `approve` with input `"{approval.id}"`, or `reject` with `"{approval.id}"` and a reason.'
+    several = f", {approval.quorum} of them" if approval.quorum > 1 else ""
+    votes = f" Approved by {', '.join(vote.by.name for vote in approval.votes)}." if approval.votes else ""
+    return f"For **{approval.approver}**{several}: send update `resume` with `by` and `roles`.{votes}"
 
 
 def _where(generation: Generation) -> str:

@@ -8,10 +8,10 @@ from sqlalchemy import ColumnElement, Update, exists, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.engine import insert
-from adapters.database.tables import approvals, decisions, generations, tool_calls
+from adapters.database.tables import approvals, approvers, decisions, generations, tool_calls
 from adapters.database.types import Json
 from domain.approval import Approval
-from domain.events import ApprovalDecided
+from domain.events import ApprovalDecided, ApprovalVoted
 from domain.ids import ApprovalId, CallId, GenerationId
 
 REOPENED = {"output": None, "is_error": None}
@@ -34,6 +34,8 @@ async def save_approval(connection: AsyncConnection, generation: GenerationId, a
     )
     if added is None:
         return
+    for role in dict.fromkeys(approval.approvers):
+        await connection.execute(approvers.insert().values(approval_id=approval.id, role=role))
     for call in approval.calls:
         await connection.execute(
             _line(generation, [call.call_id]).values(status="pending", reason=call.reason, **REOPENED)
@@ -55,12 +57,17 @@ async def extend_approval(
         await connection.execute(update(approvals).where(*this).values(approval=extended.model_dump(mode="json")))
 
 
-async def save_decision(connection: AsyncConnection, generation: GenerationId, decided: ApprovalDecided) -> None:
-    values = {"generation_id": generation, **decided.model_dump(mode="json", exclude={"type"}), "at": decided.at}
-    new = insert(connection, decisions).values(values)
-    once = new.on_conflict_do_nothing(index_elements=[decisions.c.approval_id, decisions.c.call_id])
+async def save_decision(
+    connection: AsyncConnection, generation: GenerationId, decided: ApprovalDecided | ApprovalVoted
+) -> None:
+    line = {"generation_id": generation, "by_id": decided.by.id, "at": decided.at}
+    new = insert(connection, decisions).values(decided.model_dump(mode="json", exclude={"type", "needed"}) | line)
+    column = decisions.c
+    once = new.on_conflict_do_nothing(
+        index_elements=[column.approval_id, column.call_id, column.by_id, column.decision]
+    )
     added = await connection.scalar(once.returning(decisions.c.ordinal))
-    if added is None:
+    if added is None or isinstance(decided, ApprovalVoted):
         return
     note: dict[str, object] = {
         "status": "rejected" if decided.decision == "reject" else "approved",

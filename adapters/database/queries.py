@@ -1,6 +1,6 @@
 """The API's reads. Tenant and owner are part of every question; what is another's is as unknown as what never was."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import and_, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -118,17 +118,41 @@ class Queries:
             tree = select(messages).where(messages.c.conversation_id == conversation).order_by(messages.c.ordinal)
             return [reading.as_message(row) for row in await connection.execute(tree)]
 
-    async def approval(self, tenant: str, owner: str, approval: ApprovalId) -> StoredApproval:
+    async def decidable(
+        self, tenant: str, person: str, roles: Collection[str], generation: GenerationId
+    ) -> StoredGeneration:
+        """The generation, if the person is its owner or has a role that an approval of it asks for.
+
+        Raises GenerationNotFound.
+        """
+        who = inbox.Person(tenant, person, roles)
+        async with self._database.reading() as connection:
+            found = await reading.generation(connection, generation)
+            request = found.request
+            if (request.tenant, request.owner.id) == (tenant, person) or (
+                roles and await inbox.has_part_in(connection, who, generation)
+            ):
+                return found
+        raise GenerationNotFound(f"There is no generation {generation!r}.")
+
+    async def approval(self, tenant: str, person: str, roles: Collection[str], approval: ApprovalId) -> StoredApproval:
         """Whether it still waits or not. Raises ApprovalNotFound."""
         async with self._database.reading() as connection:
-            return await inbox.one(connection, inbox.concerns(tenant, owner), approval)
+            return await inbox.one(connection, inbox.Person(tenant, person, roles), approval)
 
     async def approvals(
-        self, tenant: str, owner: str, *, status: ApprovalFilter = "pending", limit: int = 50, before: str | None = None
+        self,
+        tenant: str,
+        person: str,
+        roles: Collection[str],
+        *,
+        status: ApprovalFilter = "pending",
+        limit: int = 50,
+        before: str | None = None,
     ) -> Page[StoredApproval]:
         """Those that wait are listed oldest first, all others newest first. `settled`: those that wait no more."""
         async with self._database.reading() as connection:
-            return await inbox.page(connection, inbox.concerns(tenant, owner), status, limit, before)
+            return await inbox.page(connection, inbox.Person(tenant, person, roles), status, limit, before)
 
     async def counts(self) -> dict[str, int]:
         """How many generations of all owners stand where; what is only claimed does not count."""

@@ -7,7 +7,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database import tables
-from domain.approval import Approval, Decided, Receipt
+from domain.approval import Approval, Decided, Receipt, still_open
 from domain.content import Message
 from domain.errors import GenerationNotFound
 from domain.events import ApprovalDecided
@@ -85,11 +85,7 @@ async def receipts(connection: AsyncConnection, asked: Sequence[Approval]) -> di
         approval.id: Receipt(
             approval_id=approval.id,
             decided=tuple(decided[approval.id]),
-            remaining=tuple(
-                call.call_id
-                for call in approval.calls
-                if all(call.call_id != line.call_id for line in decided[approval.id])
-            ),
+            remaining=still_open(approval, decided[approval.id]),
         )
         for approval in asked
     }

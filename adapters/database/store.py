@@ -12,7 +12,7 @@ from adapters.database.tables import NOT_ENDED, NOT_PAUSED, conversations, gener
 from adapters.database.types import instant
 from domain.approval import Approval, Receipt
 from domain.content import ErrorInfo, JsonObject, Message, ToolStatus
-from domain.events import ApprovalDecided, Outcome, Totals
+from domain.events import ApprovalDecided, ApprovalVoted, Outcome, Totals
 from domain.ids import ApprovalId, CallId, ConversationId, GenerationId, MessageId
 from domain.record import CallRecord, StoredGeneration, TurnRecord
 from domain.start import StartRequest
@@ -86,7 +86,7 @@ class DatabaseStore:
         async with self._database.writing() as connection:
             await asking.extend_approval(connection, generation, approval, expires_at)
 
-    async def save_decision(self, generation: GenerationId, decided: ApprovalDecided) -> None:
+    async def save_decision(self, generation: GenerationId, decided: ApprovalDecided | ApprovalVoted) -> None:
         async with self._database.writing() as connection:
             await asking.save_decision(connection, generation, decided)
 

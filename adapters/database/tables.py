@@ -142,6 +142,14 @@ approvals = Table(
     Column("status", PlainText, nullable=False),
     Index(None, "generation_id"),
     Index(None, "tenant", "owner", "status", "id"),
+    Index(None, "tenant", "status", "id"),
+)
+
+approvers = Table(
+    "approvers",  # the roles that may decide an approval; none: its owner does
+    metadata,
+    _belongs_to("approval", primary_key=True),
+    Column("role", PlainText, primary_key=True),
 )
 
 decisions = Table(
@@ -153,6 +161,7 @@ decisions = Table(
     Column("call_id", PlainText, nullable=False),
     Column("decision", PlainText, nullable=False),
     Column("by", Json, nullable=False),
+    Column("by_id", PlainText, nullable=False),  # once more: who approves a call together with others counts once
     Column("at", UtcDateTime, nullable=False),
     Column("reason", PlainText),
     Column("arguments", Json),
@@ -160,7 +169,7 @@ decisions = Table(
     Column("answers", Json),
     Column("via", PlainText),
     Column("client", PlainText),
-    UniqueConstraint("approval_id", "call_id"),
+    UniqueConstraint("approval_id", "call_id", "by_id", "decision"),
     Index(None, "generation_id"),
 )
 

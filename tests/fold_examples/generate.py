@@ -12,11 +12,12 @@ from domain.ask_user import ASK_USER
 from domain.content import ReasoningPart, TextPart, ToolCallPart, Usage
 from domain.facts import ModelCut, Settled, SteerWithdrawn, TitleMade
 from domain.ids import CallId, QuestionId, SteerId
-from domain.policy import Expiry, Policy
-from tests.builders import ABORT, ASKING, TOOL, decision, steered
+from domain.policy import Approvers, Expiry, Policy
+from tests.builders import ABORT, ASKING, BOB, TOOL, decision, steered
 from tests.fold_examples.play import Play
 
 FOLDER = Path(__file__).parent
+ESCALATING = Policy(enabled=True, expiry=Expiry(then="escalate", to=("director",)))
 DENYING = Policy(enabled=True, expiry=Expiry(then="deny"))
 
 
@@ -95,6 +96,26 @@ def expiry_ends_the_answer() -> Play:
     play.judge("ask")
     play.expire()
     play.tell(Settled())
+    return play
+
+
+def two_people_approve() -> Play:
+    """The first call has both approvals it needs, the second one of them."""
+    play = Play(ASKING)
+    play.reply(say("May I?"), book("call-1"), book("call-2", "Rome"))
+    play.judge("ask", Approvers(roles=("manager", "director"), quorum=2))
+    play.decide(decision("call-1", "approve"), decision("call-2", "approve"))
+    play.decide(decision("call-1", "approve"), by=BOB)
+    return play
+
+
+def nobody_decides_and_others_are_asked() -> Play:
+    play = Play(ESCALATING)
+    play.reply(say("May I?"), book("call-1"), book("call-2", "Rome"))
+    play.judge("ask", Approvers(roles=("manager",), quorum=2))
+    play.decide(decision("call-1", "reject"))
+    play.decide(decision("call-2", "approve"))
+    play.expire()
     return play
 
 
@@ -188,6 +209,8 @@ EXAMPLES: tuple[Callable[[], Play], ...] = (
     a_person_answers_in_the_tools_place,
     a_question_is_answered,
     expiry_ends_the_answer,
+    two_people_approve,
+    nobody_decides_and_others_are_asked,
     more_time_to_decide,
     expiry_denies_and_the_answer_goes_on,
     steers,

@@ -7,7 +7,7 @@ from datetime import timedelta
 from domain.advance import advance, begin
 from domain.approval import Decision, digest
 from domain.ask_user import ASK_USER, questions_in
-from domain.content import ErrorPart, Message, Part, ReasoningPart, TextPart, ToolCallPart
+from domain.content import Actor, ErrorPart, Message, Part, ReasoningPart, TextPart, ToolCallPart
 from domain.events import (
     ApprovalRequested,
     Event,
@@ -36,7 +36,7 @@ from domain.facts import (
 )
 from domain.generation import JudgeCalls, RunTool, pending, todo
 from domain.ids import CallId, QuestionId
-from domain.policy import Policy, Verdict
+from domain.policy import OWNER, Approvers, Policy, Verdict
 from domain.question import Answer, Question, settle
 from domain.view import View, fold
 from tests.builders import ANN, NOW, OFF, TOOL, USAGE, a_request
@@ -102,7 +102,7 @@ class Play:
             )
         )
 
-    def judge(self, verdict: Verdict) -> None:
+    def judge(self, verdict: Verdict, approvers: Approvers = OWNER) -> None:
         (work,) = (work for work in todo(self._generation) if isinstance(work, JudgeCalls))
         judgements = tuple(
             CallJudgement(
@@ -110,6 +110,7 @@ class Play:
                 verdict="ask" if (asked := self._questions(c)) else verdict,
                 because="the model asks the user" if asked else f"{verdict} list: book",
                 reason=None if asked else "It costs money.",
+                approvers=approvers,
                 questions=asked,
             )
             for c in work.call_ids
@@ -120,8 +121,8 @@ class Play:
         call = self._call(call_id)
         return questions_in(call.arguments) if call.name == ASK_USER.name and isinstance(call.arguments, dict) else ()
 
-    def decide(self, *decisions: Decision) -> None:
-        self.tell(DecisionsMade(approval_id=pending(self._generation)[0].id, decisions=decisions, by=ANN))
+    def decide(self, *decisions: Decision, by: Actor = ANN) -> None:
+        self.tell(DecisionsMade(approval_id=pending(self._generation)[0].id, decisions=decisions, by=by))
 
     def answer(self, given: Mapping[QuestionId, Answer]) -> None:
         approval = next(approval for approval in pending(self._generation) if approval.questions)

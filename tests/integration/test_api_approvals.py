@@ -1,9 +1,7 @@
 """The inbox: what waits for a person in all conversations, deciding many at once, and the feed of what changes."""
 
-import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,8 +9,8 @@ import pytest
 
 from adapters.database import Database, DatabaseStore
 from domain.ids import ApprovalId, GenerationId
-from tests.outsider import a_word, abort, deciding, eventually, problem, visiting, writing, written
-from tests.stack import PATIENCE_SECONDS, JsonDict, Stack
+from tests.outsider import a_word, abort, deciding, eventually, feeding, problem, visiting, writing, written
+from tests.stack import JsonDict, Stack
 
 pytest_plugins = ["tests.workshop"]
 
@@ -55,6 +53,7 @@ async def test_what_waits_is_listed_across_conversations_oldest_first(ann: Stack
         "owner": {"id": user, "name": user},
         "title": items[0]["title"],
         "status": "pending",
+        "may_decide": True,
         "receipt": {"approval_id": approval["id"], "decided": [], "remaining": [approval["calls"][0]["call_id"]]},
     }
     assert (await ann.http.get(f"/api/approvals/{approval['id']}")).json() == items[0]
@@ -191,37 +190,6 @@ async def test_what_is_no_list_of_decisions_is_refused_as_a_whole(ann: Stack) ->
 
 
 # The feed.
-class Feed:
-    """What one reader of the feed is told, kept as a page keeps it."""
-
-    def __init__(self, events: AsyncIterator[JsonDict]) -> None:
-        self._events = events
-        self.told: list[JsonDict] = []
-
-    async def until(self, kind: str) -> JsonDict:
-        """The next event of that type."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            async for event in self._events:
-                self.told.append(event)
-                if event["type"] == kind:
-                    return event
-        raise AssertionError(f"the feed ended without {kind!r}: {self.told}")
-
-
-@asynccontextmanager
-async def feeding(stack: Stack) -> AsyncIterator[Feed]:
-    async def events(lines: AsyncIterator[str]) -> AsyncGenerator[JsonDict, None]:
-        async for line in lines:
-            assert not line.startswith("id:")
-            if line.startswith("data: "):
-                yield json.loads(line[6:])
-
-    async with stack.http.stream("GET", "/api/approvals/events") as response:
-        assert response.headers["content-type"].startswith("text/event-stream")
-        async with aclosing(events(response.aiter_lines())) as reading:
-            yield Feed(reading)
-
-
 async def test_two_readers_see_what_is_asked_decided_and_expired(ann: Stack, second: Stack) -> None:
     word, user = a_word(), ann.http.headers["x-dev-user"]
     before, old = await asked(ann, word)

@@ -20,6 +20,7 @@ from tests.outsider import (
     problem,
     said,
     types,
+    visiting,
     writing,
     written,
 )
@@ -66,9 +67,9 @@ async def repeatedly(times: int, race: Race) -> None:
             group.create_task(one(seed))
 
 
-async def pause(stack: Stack, agent: str = "clerk") -> Paused:
+async def pause(stack: Stack, agent: str = "clerk", line: str = "{word}") -> Paused:
     word = a_word()
-    started = await stack.start(writing(word), agent=agent)
+    started = await stack.start(writing(line.format(word=word)), agent=agent)
     approval = (await stack.paused(started["id"]))["approvals"][0]
     return Paused(started["id"], started["conversation_id"], word, approval)
 
@@ -137,6 +138,35 @@ async def test_approve_against_reject(workshop: Stack, apis: Sequence[Stack], ti
         assert call["status"] == {"approve": "completed", "reject": "rejected"}[won]
         decided = named(await workshop.read(paused.generation), "approval.decided")
         assert [event["decision"] for event in decided] == [won]
+
+    await repeatedly(times, race)
+
+
+@times
+@pytest.mark.parametrize("crowd", [1, 3], ids=["the very last votes", "more votes than are needed"])
+async def test_votes_at_the_same_moment_all_count_and_none_twice(
+    workshop: Stack, apis: Sequence[Stack], crowd: int, times: int
+) -> None:
+    """Two must approve. With a crowd of one for each of the two, or of three times two, who all vote at once."""
+    bosses = [f"boss-{number}" for number in range(2 * crowd)]
+
+    async def race(random: Random) -> None:
+        paused = await pause(workshop, line="two bosses: {word}")
+
+        async def vote(boss: str) -> httpx2.Response:
+            await asyncio.sleep(random.uniform(0, 0.01))
+            async with visiting(random.choice(apis), x_dev_user=boss, x_dev_roles="manager") as door:
+                return await door.decide(paused.generation, deciding(paused.approval), **{"Idempotency-Key": "same"})
+
+        answers = await asyncio.gather(*map(vote, bosses))
+        assert statuses(answers) == [200, 200] + [409] * (len(bosses) - 2)
+        accepted = [answer.json()["status"] for answer in answers if answer.status_code == 200]
+        assert sorted(accepted) == ["resuming", "waiting"]
+        assert (await verdict(workshop, paused))["status"] == "completed"
+        events = await workshop.read(paused.generation)
+        (voted,), (decided,) = named(events, "approval.voted"), named(events, "approval.decided")
+        assert {voted["by"]["id"], decided["by"]["id"]} <= set(bosses)
+        assert voted["by"] != decided["by"]
 
     await repeatedly(times, race)
 

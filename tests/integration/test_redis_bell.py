@@ -40,9 +40,9 @@ async def test_who_listens_hears_the_bells_of_that_inbox_only(
     bells, tenant, ann = Bells(subscription), uuid4().hex, "ann/of ours"
     one, two, other = (asyncio.Event() for _ in range(3))
     with (
-        bells.hearing(tenant, ann, one),
-        bells.hearing(tenant, ann, two),
-        bells.hearing(tenant, "bob", other),
+        bells.hearing(tenant, ann, (), one),
+        bells.hearing(tenant, ann, (), two),
+        bells.hearing(tenant, "bob", ("boss",), other),
     ):
         for rang in (one, two, other):
             await heard(rang)  # once, when it begins to hear: what rang before was missed
@@ -59,7 +59,7 @@ async def test_after_a_broken_connection_it_rings_once_for_what_was_missed(
     subscription: Subscription, redis: Redis
 ) -> None:
     rang = asyncio.Event()
-    with Bells(subscription).hearing(uuid4().hex, "ann", rang):
+    with Bells(subscription).hearing(uuid4().hex, "ann", (), rang):
         await heard(rang)
         await redis.client_kill_filter(_type="pubsub")
         await heard(rang)

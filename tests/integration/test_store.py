@@ -382,7 +382,7 @@ async def test_the_receipt_tells_what_is_decided_and_what_is_open(
     await store.save_turn(running, reply(*calls))
     await store.save_approval(running, an_approval(apr, *calls))
     await store.save_decision(running, a_decision(apr, "call_2", "reject"))
-    await store.save_decision(running, a_decision(apr, "call_2", "approve"))
+    await store.save_decision(running, a_decision(apr, "call_2", "reject"))
     receipt = await store.receipt(running, apr)
     assert receipt is not None
     assert [(line.call_id, line.decision, line.by, line.at) for line in receipt.decided] == [
@@ -431,7 +431,7 @@ async def test_the_end_closes_what_still_waits(
         assert ended == closed
     assert await store.close_approvals(running, [apr], "decided") == []
     assert (await store.load(running)).status == "aborted"
-    assert (await Queries(database).approval("acme", "ann", apr)).status == "closed"
+    assert (await Queries(database).approval("acme", "ann", (), apr)).status == "closed"
 
 
 # Steers and titles.

@@ -16,9 +16,10 @@ from temporalio.client import WorkflowHistory
 
 from domain.approval import Decision
 from domain.ask_user import ASK_USER
+from domain.content import Actor
 from domain.decide import ResumeRequest
 from domain.generation import RULES
-from domain.policy import Expiry, Policy
+from domain.policy import Approvers, Expiry, Policy
 from domain.start import AbortRequest, StartRequest
 from tests.workflow.conftest import skipping_time
 from tests.workflow.shapes import answering, approving, lost_once, until_cancelled
@@ -106,6 +107,21 @@ async def answered(stage: Stage, wanted: StartRequest) -> None:
     await stage.handle(wanted).execute_update("resume", answering(wanted, asked))
 
 
+async def agreed(stage: Stage, wanted: StartRequest) -> None:
+    stage.model, stage.approvers = calling(made(SEND, "mail")), Approvers(roles=("boss",), quorum=2)
+    await stage.submit(wanted)
+    asked = await stage.approval(wanted)
+    for name in ("bob", "cyd"):
+        boss = approving(wanted, asked, by=Actor(id=name, name=name), roles=("boss",))
+        await stage.handle(wanted).execute_update("resume", boss)
+
+
+async def escalated(stage: Stage, wanted: StartRequest) -> None:
+    stage.model, stage.approvers = calling(made(SEND, "mail")), Approvers(roles=("boss",))
+    policy = Policy(enabled=True, expiry=Expiry(after=timedelta(hours=2), then="escalate", to=("board",)))
+    await stage.submit(request(wanted.conversation_id, policy=policy), skip_time=True)
+
+
 SHAPES: dict[str, Callable[[Stage, StartRequest], Awaitable[None]]] = {
     shape.__name__: shape
     for shape in (
@@ -120,6 +136,8 @@ SHAPES: dict[str, Callable[[Stage, StartRequest], Awaitable[None]]] = {
         replaced,
         lost,
         answered,
+        agreed,
+        escalated,
     )
 }
 

@@ -15,7 +15,7 @@ from agents import AGENTS
 from configuration import Configuration, Kind, read
 from configuration.sections import NOT_YET, Sections, keys_beside, parse_duration
 from domain.errors import ConfigurationError
-from domain.policy import ALL_DECISIONS, Expiry, Policy, Rule
+from domain.policy import ALL_DECISIONS, Approvers, Expiry, Policy, Rule, roles_in
 from domain.pricing import Price
 
 EXAMPLE = Path(__file__).parents[2] / "fermata.example.yaml"
@@ -176,7 +176,7 @@ def test_the_refusal_names_everything_at_once_in_the_order_of_the_file(configure
                 policy:
                   mode: defualt
                   enabled: true
-                  expiry: {after: 1 day, then: escalate}
+                  expiry: {after: 1 day, then: ask}
               the clerk: {model: demo}
             policy: {enabled: "yes", ask: send_*}
             providers:
@@ -194,7 +194,7 @@ def test_the_refusal_names_everything_at_once_in_the_order_of_the_file(configure
         "There are: mode, allow, ask, deny, reason, allowed_decisions, expiry.",
         "f.yaml, line 9, agents.mail.policy.expiry.after: "
         "must be a duration such as 250ms, 60s, 15m, 24h or 7d, not '1 day'.",
-        "f.yaml, line 9, agents.mail.policy.expiry.then: must be 'end' or 'deny', not 'escalate'.",
+        "f.yaml, line 9, agents.mail.policy.expiry.then: must be 'end', 'deny' or 'escalate', not 'ask'.",
         "f.yaml, line 10, agents.the clerk: is no possible name. "
         "Use letters, digits, - and _, and begin with a letter or digit.",
         "f.yaml, line 10, agents.the clerk.model: must be written as provider:model, such as openai:gpt-5, not 'demo'.",
@@ -314,7 +314,7 @@ def test_keys_are_in_no_representation(configure: Configure) -> None:
 
 def test_every_section_knows_its_keys() -> None:
     assert keys_beside(("agents",)) == list(Sections.model_fields)
-    assert keys_beside(("agents", "policy", "policy", "expiry", "x")) == ["after", "then"]
+    assert keys_beside(("agents", "policy", "policy", "expiry", "x")) == ["after", "then", "to"]
 
 
 # Rules and hooks of the policy.
@@ -342,6 +342,53 @@ def test_rules_and_hooks_come_from_the_endpoint_and_no_agent_changes_them(config
     assert policy.hooks == ("my_policy:check",)
     with pytest.raises(ConfigurationError, match="rules"):
         configure("agents: {a: {model: 'demo:x', policy: {rules: []}}}")
+
+
+def test_rules_say_who_decides_and_who_is_asked_when_the_time_is_over(configure: Configure) -> None:
+    agents = configure("""
+        agents:
+          a: {model: "demo:default", policy: {expiry: {after: 1h, then: escalate, to: [director]}}}
+        policy:
+          enabled: true
+          rules:
+            - tool: pay
+              verdict: ask
+              approvers: [manager, finance]
+              quorum: 2
+              requester_may_approve: false
+              expiry: {after: 2h, then: escalate, to: [director]}
+    """).agents(resolve)
+    policy = agents["a"].spec.policy
+    later = Expiry(after=timedelta(hours=2), then="escalate", to=("director",))
+    (rule,) = policy.rules
+    assert (rule.decided_by, rule.expiry) == (
+        Approvers(roles=("manager", "finance"), quorum=2, requester_may_approve=False),
+        later,
+    )
+    assert policy.expiry == later.model_copy(update={"after": timedelta(hours=1)})
+    assert roles_in(policy) == {"manager", "finance", "director"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("verdict: deny, approvers: [boss]", r"rules\[0\]: approvers is for rules whose verdict is ask"),
+        ("verdict: allow, quorum: 1", r"rules\[0\]: quorum is for rules whose verdict is ask"),
+        ("verdict: allow, requester_may_approve: false", r"requester_may_approve is for rules whose verdict is ask"),
+        ("verdict: ask, quorum: 2", r"rules\[0\]: quorum needs approvers"),
+        ("verdict: ask, requester_may_approve: false", r"requester_may_approve: false needs approvers"),
+        ("verdict: ask, approvers: [boss], quorum: 0", r"rules\[0\].quorum: must be at least 1\."),
+        ("verdict: ask, approvers: [boss], quorum: many", r"rules\[0\].quorum: must be a whole number, not a text\."),
+        ("verdict: ask, approvers: boss", r"rules\[0\].approvers: must be a list, such as \[one, two\], not a text\."),
+        ("verdict: ask, approvers: ['']", r"rules\[0\].approvers\[0\]: must be the name of a role"),
+        ("verdict: ask, approvers: ['a, b']", r"rules\[0\].approvers\[0\]: must be the name of a role"),
+        ("verdict: ask, expiry: {then: escalate}", r"rules\[0\].expiry: escalate needs to: the roles"),
+        ("verdict: ask, expiry: {then: deny, to: [boss]}", r"rules\[0\].expiry: to is for then: escalate\."),
+    ],
+)
+def test_a_rule_that_nobody_could_decide_is_refused(configure: Configure, rule: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        configure(f"policy: {{enabled: true, rules: [{{tool: pay, {rule}}}]}}")
 
 
 def test_conditions_and_hooks_that_cannot_work_are_refused_all_at_once(configure: Configure, tmp_path: Path) -> None:

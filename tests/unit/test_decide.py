@@ -17,6 +17,7 @@ from domain.errors import (
     FermataError,
     IncompleteDecision,
     InvalidBody,
+    NotAnApprover,
     NotPaused,
     PauseExpired,
     UndecidedCalls,
@@ -78,8 +79,8 @@ def accepted(generation: Generation, request: ResumeRequest, now: datetime = NOW
 
 
 def test_a_full_decision_is_accepted_with_who_decided() -> None:
-    made = decide(PAUSED, resume(PAUSED, *BOTH, by=BOB, via="http", client="curl/8"), NOW)
-    assert made == DecisionsMade(approval_id=approval_id(PAUSED), decisions=BOTH, by=BOB, via="http", client="curl/8")
+    made = decide(PAUSED, resume(PAUSED, *BOTH, by=ANN, via="http", client="curl/8"), NOW)
+    assert made == DecisionsMade(approval_id=approval_id(PAUSED), decisions=BOTH, by=ANN, via="http", client="curl/8")
 
 
 def test_a_decision_that_says_not_where_it_came_from_came_as_it_was_sent() -> None:
@@ -91,7 +92,12 @@ def test_a_decision_that_says_not_where_it_came_from_came_as_it_was_sent() -> No
 
 
 # A request that is wrong in every way, and then, rung by rung, right in one more.
-WORST: dict[str, Any] = {"decisions": (decision("a", "approve"), decision("a", "edit")), "approval_id": None}
+WORST: dict[str, Any] = {
+    "decisions": (decision("a", "approve"), decision("a", "edit")),
+    "approval_id": None,
+    "by": BOB,
+    "via": "http",
+}
 LADDER: list[tuple[type[FermataError], dict[str, Any]]] = [
     (InvalidBody, {}),
     (NotPaused, {"decisions": ()}),
@@ -100,7 +106,8 @@ LADDER: list[tuple[type[FermataError], dict[str, Any]]] = [
     (ApprovalMismatch, {"approval_id": OTHER}),
     (UndecidedCalls, {"approval_id": approval_id(PAUSED)}),
     (UndecidedCalls, {"decisions": (decision("x", "edit"),)}),
-    (UnknownCall, {"partial": True}),
+    (NotAnApprover, {"partial": True}),
+    (UnknownCall, {"by": ANN}),
     (DecisionNotAllowed, {"decisions": (decision("b", "edit"), decision("a", "respond"))}),
     (IncompleteDecision, {"decisions": (decision("a", "respond"),), "argument_errors": ERRORS}),
     (ArgumentsInvalid, {"decisions": (decision("a", "edit", arguments={}),)}),

@@ -42,6 +42,7 @@ Permit = tuple[str, JsonObject | None]  # digest, and the arguments if they are 
 def test_nothing_unapproved_ever_runs(life: Life) -> None:
     """Each run of a call has a permit of its own: a verdict, or a decision, over exactly these arguments."""
     permits: dict[CallId, list[Permit]] = {}
+    approved: dict[tuple[ApprovalId, CallId], set[str]] = {}  # by whom: of so many people as must
     as_made = (digest(TOOL.name, ARGUMENTS), None)
     for moment in life.moments:
         match moment.fact:
@@ -52,10 +53,15 @@ def test_nothing_unapproved_ever_runs(life: Life) -> None:
                 for judgement in judgements:
                     if judgement.verdict == "allow" and judgement.invalid is None:
                         permits[judgement.call_id].append(as_made)
-            case DecisionsMade(decisions=decisions):
+            case DecisionsMade(decisions=decisions, by=by):
+                (quorum,) = (a.quorum for a in pending(moment.before) if a.id == moment.fact.approval_id)
                 shown = {c.call_id: c.digest for a in pending(moment.before) for c in a.calls}
                 for made in decisions:
                     if made.decision == "approve":
+                        people = approved.setdefault((moment.fact.approval_id, made.call_id), set())
+                        people.add(by.id)
+                        if len(people) < quorum:
+                            continue
                         permits[made.call_id].append((shown[made.call_id], None))
                     elif made.decision == "edit":
                         permits[made.call_id].append((digest(TOOL.name, EDITED), EDITED))

@@ -24,7 +24,7 @@ from domain.policy import Policy, PolicyTightening, Rule, tighten
 from domain.question import Answer, Option, Question, settle
 from domain.verdict import Judgement, Opinion, facts_of, judge_call
 from tests.builders import (
-    BOB,
+    ANN,
     NOW,
     WHICH,
     WHY,
@@ -142,8 +142,8 @@ GIVEN: dict[str, Any] = {"approval_id": QUESTION.id, "answers": {"which": ("red"
 
 
 def test_answers_are_taken_with_who_gave_them() -> None:
-    request = resume(PAUSED, by=BOB, via="http", client="curl/8", **GIVEN)
-    expected = answered(QUESTION.id, {"which": ("red",), "why": "It is warm."}, BOB)
+    request = resume(PAUSED, by=ANN, via="http", client="curl/8", **GIVEN)
+    expected = answered(QUESTION.id, {"which": ("red",), "why": "It is warm."}, ANN)
     assert decide(PAUSED, request, NOW) == expected.model_copy(update={"via": "http", "client": "curl/8"})
 
 

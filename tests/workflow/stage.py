@@ -25,7 +25,7 @@ from domain.content import Actor, Usage
 from domain.events import ApprovalRequested, Event, GenerationFinished, GenerationPaused
 from domain.facts import CallJudgement, CallMade, CallsJudged, ModelCut, ModelReplied, TitleMade, ToolReturned
 from domain.ids import CallId, ConversationId, GenerationId, MessageId, QuestionId, workflow_id
-from domain.policy import ALL_DECISIONS, Policy
+from domain.policy import ALL_DECISIONS, OWNER, Approvers, Policy
 from domain.question import Option, Question
 from domain.start import Carried, OnConflict, StartRequest, Submitted
 from domain.verdict import judge
@@ -117,6 +117,7 @@ class Stage:
     model: Model = says_done
     tool: Tool = returns
     title: str | None = None
+    approvers: Approvers = OWNER  # of what is asked about
     events: dict[GenerationId, list[Event]] = field(default_factory=dict)
     ran: list[str] = field(default_factory=list)
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -142,6 +143,7 @@ class Stage:
                     because=j.because,
                     allowed_decisions=ALL_DECISIONS,
                     questions=(WHICH,) if call_id == "question" else (),
+                    approvers=self.approvers,
                 )
                 for call_id, j in judged
             ),

@@ -1,21 +1,28 @@
 /** An approval: shows exactly what would run, and takes the decisions. One call acts at once; several go together. */
 import { useSignal } from "/web/vendor/signals.js";
 import { api } from "/web/api.js";
-import { decisionBody, schemaErrors } from "/web/decisions.js";
+import { decisionBody, mayDecide, needs, schemaErrors, undecidedBy, whyNot } from "/web/decisions.js";
 import { pretty } from "/web/format.js";
+import * as state from "/web/state.js";
 import { ApprovalFrame, useSending } from "/web/components/approval_frame.js";
 import { CallDecision } from "/web/components/call_decision.js";
 import { html } from "/web/components/html.js";
 import { QuestionCard } from "/web/components/question_card.js";
 
-/** @param {function(string, object): Promise<object>} decide sends a generation's decisions */
-export function ApprovalCard({ generation, approval, decide = api.decide }) {
-  const card = approval.kind === "question" ? QuestionCard : ToolApproval;
-  return html`<${card} generation=${generation} approval=${approval} decide=${decide} />`;
+/**
+ * @param {function(string, object): Promise<object>} decide sends a generation's decisions
+ * @param {boolean} mine whether it is for the person at the screen to decide
+ */
+export function ApprovalCard({ generation, approval, decide = api.decide, mine = null }) {
+  if (approval.kind === "question") return html`<${QuestionCard} ...${{ generation, approval, decide }} />`;
+  return html`<${ToolApproval} ...${{ generation, approval, decide, mine }} />`;
 }
 
-function ToolApproval({ generation, approval, decide: post }) {
-  const { calls } = approval; // those still open
+function ToolApproval({ generation, approval, decide: post, mine }) {
+  const me = state.me.value;
+  const left = undecidedBy(approval, me);
+  const calls = (mine ?? mayDecide(approval, me)) ? left : []; // of those still open
+  const watched = calls.length ? null : left.length ? whyNot(approval, me) : VOTED;
   // Signals, because two choices can come before the next drawing, and the second must see the first.
   const choices = useSignal({});
   const errors = useSignal({});
@@ -43,16 +50,20 @@ function ToolApproval({ generation, approval, decide: post }) {
   const { busy } = progress.value;
   const single = calls.length === 1;
   const open = calls.filter((call) => !choices.value[call.call_id]?.decision).length;
-  const heading = single ? "Waiting for your decision" : `Waiting for ${calls.length} decisions`;
+  const waits = single ? "Waiting for your decision" : `Waiting for ${calls.length} decisions`;
+  const heading = watched ? `Waiting for ${approval.approver}` : waits;
   const footer =
-    !single &&
+    calls.length > 1 &&
     html`<button type="button" class="primary" disabled=${busy || open > 0} onClick=${send}>Send decisions</button>
       <span class="faint">${open > 0 ? `${open} of ${calls.length} still open` : "All calls have a decision"}</span>`;
-  return html`<${ApprovalFrame} label="Approval" ...${{ generation, approval, heading, progress, footer }}>
-    ${calls.map(
+  return html`<${ApprovalFrame} label="Approval" ...${{ generation, approval, heading, progress, footer, watched }}>
+    ${approval.calls.map(
       (call) => html`<${CallDecision} key=${call.call_id} call=${call} choice=${choices.value[call.call_id]}
-        errors=${errors.value[call.call_id]} single=${single} busy=${busy} onChoose=${(change) => choose(call, change)}
+        needs=${needs(approval, call)} asked=${calls.includes(call)} errors=${errors.value[call.call_id]}
+        single=${single} busy=${busy} onChoose=${(change) => choose(call, change)}
         onSend=${(change) => decide(call, change)} />`,
     )}
   </${ApprovalFrame}>`;
 }
+
+const VOTED = "You have approved. It waits for others to agree.";

@@ -35,7 +35,8 @@ export function useSending(generation, approval, post) {
   return { progress, send };
 }
 
-export function ApprovalFrame({ generation, approval, label, heading, progress, footer, children }) {
+/** @param watched why the person at the screen only looks on, if that is so */
+export function ApprovalFrame({ generation, approval, label, heading, progress, footer, watched = null, children }) {
   const { busy, said, tone } = progress.value;
   const extend = async () => {
     try {
@@ -50,14 +51,18 @@ export function ApprovalFrame({ generation, approval, label, heading, progress, 
       <${Fermata} state="held" />
       <h3>${heading}</h3>
       <${Countdown} to=${approval.expires_at} />
-      <button type="button" class="quiet" title="Wait an hour longer for a decision" disabled=${busy} onClick=${extend}>
-        +1 h
-      </button>
+      ${
+        !watched &&
+        html`<button type="button" class="quiet" title="Wait an hour longer for a decision" disabled=${busy}
+          onClick=${extend}>
+          +1 h
+        </button>`
+      }
     </header>
     ${children}
     <footer>
       ${footer}
-      <p class="said" role="status" data-tone=${tone} data-testid="decision-status">${said}</p>
+      <p class="said" role="status" data-tone=${tone} data-testid="decision-status">${watched ?? said}</p>
     </footer>
   </div>`;
 }

@@ -6,10 +6,11 @@ import { EditForm, Errors, submitting } from "/web/components/edit_form.js";
 import { html } from "/web/components/html.js";
 import { Icon } from "/web/components/icons.js";
 
-export function CallDecision({ call, choice, errors, single, busy, onChoose, onSend }) {
+/** @param asked whether the person at the screen decides it, or only sees it */
+export function CallDecision({ call, choice, needs, asked, errors, single, busy, onChoose, onSend }) {
   const decision = choice?.decision;
   const form = FORMS[decision];
-  const kinds = KINDS.filter(({ kind }) => call.allowed_decisions.includes(kind));
+  const kinds = KINDS.filter(({ kind }) => asked && call.allowed_decisions.includes(kind));
   const atOnce = (kind) => single && kind === "approve"; // needs nothing more to be said
   const press = (kind) => {
     if (atOnce(kind)) onSend({ decision: kind });
@@ -21,6 +22,7 @@ export function CallDecision({ call, choice, errors, single, busy, onChoose, onS
     ${call.description && html`<p class="faint">${call.description}</p>`}
     ${call.reason && html`<p>${call.reason}</p>`}
     ${call.because && html`<p class="faint" data-testid="because">Asked because of: ${call.because}</p>`}
+    ${needs && html`<p class="faint" data-testid="needs">Needs: ${needs}</p>`}
     ${decision !== "edit" && html`<${Arguments} value=${call.arguments ?? {}} />`}
     <div class="choices">
       ${kinds.map(
@@ -31,6 +33,7 @@ export function CallDecision({ call, choice, errors, single, busy, onChoose, onS
         </button>`,
       )}
       ${
+        asked &&
         call.always_allowable &&
         html`<label class="always">
           <input type="checkbox" checked=${choice?.always ?? false} disabled=${busy}
@@ -39,7 +42,7 @@ export function CallDecision({ call, choice, errors, single, busy, onChoose, onS
         </label>`
       }
     </div>
-    ${form && html`<${form} ...${{ call, choice, errors, single, busy, onChoose, onSend }} />`}
+    ${asked && form && html`<${form} ...${{ call, choice, errors, single, busy, onChoose, onSend }} />`}
     ${decision !== "edit" && html`<${Errors} errors=${errors} />`}
   </div>`;
 }

@@ -8,7 +8,7 @@ import { Fermata } from "/web/components/icons.js";
 import { InboxHistory } from "/web/components/inbox_history.js";
 import { leave, pressKey } from "/web/components/inbox_keys.js";
 import { Notice } from "/web/components/notice.js";
-import { Whence, titleOf } from "/web/components/whence.js";
+import { Whence, isOwn, titleOf } from "/web/components/whence.js";
 
 export function Inbox() {
   const [past, setPast] = useState(false);
@@ -71,10 +71,10 @@ function Item({ item, leaving, frame }) {
     return decideFromInbox(item.id, generation, body);
   };
   return html`<li class="item" tabindex="0" hidden=${leaving} data-testid="inbox-item" data-id=${item.id}
-    data-conversation=${item.conversation_id}>
+    data-conversation=${isOwn(item) ? item.conversation_id : undefined}>
     <${Whence} item=${item} />
     <${ApprovalCard} generation=${item.generation_id} approval=${{ ...item, calls: openCalls(item) }}
-      decide=${decide} />
+      decide=${decide} mine=${item.may_decide} />
   </li>`;
 }
 

@@ -35,15 +35,18 @@ export function InboxHistory({ matches }) {
 }
 
 function PastCall({ item, call }) {
-  const line = item.receipt.decided.find(({ call_id }) => call_id === call.call_id);
-  const status = line?.decision ?? item.status;
+  const lines = item.receipt.decided.filter(({ call_id }) => call_id === call.call_id);
+  const open = item.receipt.remaining.includes(call.call_id); // approved by too few
+  const status = open ? item.status : lines.at(-1).decision;
+  const why = item.status === "expired" && item.escalation ? `Passed on to ${item.escalation.to.join(" or ")}` : WHY[status];
+  const by = lines.map(({ by, at }) => `${by.name}, ${clock(at)}`).join("; ");
   return html`<details class="card past-call" data-status=${status}>
     <summary>
       <${Icon} name=${item.questions.length ? "reply" : "tool"} />
       <span class="name">${call.name}</span>
       <span class="glance">${item.questions.map(({ text }) => text).join(" ") || brief(call.arguments)}</span>
       <span class="status" data-status=${COLOUR[status]}>${STATUS[status]}</span>
-      <span class="by" data-testid="decided-by">${line ? `By ${line.by.name}, ${clock(line.at)}` : WHY[status]}</span>
+      <span class="by" data-testid="decided-by">${open ? why : `By ${by}`}</span>
     </summary>
     <div class="body">
       <p class="faint">As it was shown:</p>

@@ -10,7 +10,7 @@ const KEYS = {
   a: (_, item) => press(item, "approve"),
   r: (_, item) => press(item, "reject"),
   e: (_, item) => press(item, "edit"),
-  Enter: (_, item) => showConversation(item.dataset.conversation),
+  Enter: (_, { dataset }) => dataset.conversation && showConversation(dataset.conversation), // it may be another's
 };
 
 export function pressKey(event, frame) {
