@@ -268,8 +268,8 @@ async def test_who_decided_what_from_where_can_be_read_and_exported(ann: Stack) 
     one: JsonDict = {"decision": "edit", "reason": None, "arguments": edited["arguments"], "client": "page/1"}
     two: JsonDict = {"decision": "reject", "reason": "Not two.", "arguments": None, "client": "x" * 200}
     assert items == [
-        {**common, **one, "call_id": first["call_id"], "at": items[0]["at"], "text": None},
-        {**common, **two, "call_id": second["call_id"], "at": items[1]["at"], "text": None},
+        {**common, **one, "call_id": first["call_id"], "at": items[0]["at"], "text": None, "answers": None},
+        {**common, **two, "call_id": second["call_id"], "at": items[1]["at"], "text": None, "answers": None},
     ]
     lines = await ann.http.get(f"{path}?format=ndjson")
     assert lines.headers["content-type"].startswith("application/x-ndjson")
