@@ -13,12 +13,15 @@ from console.deciding import Misspoken, choices, decision
 from console.doctor import Finding, clock, python_version, report, without_secrets
 from console.follow import known_event
 from console.legible import brief, compact, consumption, line, visible
+from console.policy import explain
 from console.tail import event_line
-from console.transcript import Transcript, card, write
-from domain.approval import Approval, CallRequest, Decision
+from console.transcript import Transcript, awaited, card, write
+from domain.approval import Approval, CallRequest, Decision, Vote
 from domain.content import Actor, Usage
 from domain.events import (
     ApprovalDecided,
+    ApprovalExpired,
+    ApprovalVoted,
     Event,
     GenerationFinished,
     ReasoningDelta,
@@ -28,8 +31,9 @@ from domain.events import (
     ToolStarted,
     TurnCompleted,
 )
+from domain.facts import CallJudgement
 from domain.ids import ApprovalId, CallId
-from domain.policy import ALL_DECISIONS
+from domain.policy import ALL_DECISIONS, OWNER, Approvers, Expiry
 from domain.question import Answer, Option, Question
 from tests.builders import WHICH, WHY
 from tests.event_builders import NOON, finished, started, text, turn
@@ -280,3 +284,39 @@ def test_a_report_says_what_to_do() -> None:
 
 def test_a_report_shows_no_password() -> None:
     assert without_secrets("redis://user:secret@host:6379/0") == "redis://host:6379/0"
+
+
+# Who decides.
+def test_a_card_says_whom_it_waits_for_and_how_many_have_approved() -> None:
+    asked = Approval(id=ApprovalId("apr_1"), turn=1, calls=(CALL,), created_at=NOON, expires_at=NOON)
+    assert awaited(asked) == "a decision"
+    asked = asked.model_copy(update={"approver": "boss", "approvers": ("boss",)})
+    assert awaited(asked) == "a decision by boss"
+    vote = Vote(call_id=CALL.call_id, by=Actor(id="bob", name="Bob"), at=NOON)
+    assert awaited(asked.model_copy(update={"quorum": 2, "votes": (vote,)})) == "a decision by boss (1 of 2)"
+
+
+def test_a_vote_and_an_escalation_are_told() -> None:
+    by = Actor(id="bob", name="Bob")
+    voted = ApprovalVoted(approval_id=ApprovalId("apr_1"), call_id=CALL.call_id, by=by, at=NOON, needed=1)
+    passed_on = ApprovalExpired(approval_id=ApprovalId("apr_1"), then="escalate")
+    said = shown([ToolCallStarted(turn=1, attempt=1, part=0, call_id=CALL.call_id, name="pay"), voted, passed_on])
+    assert said == "✓ approved pay (by Bob); 1 more must\n⌛ Nobody decided in time; others are asked.\n"
+
+
+def test_the_explanation_of_a_verdict_names_who_decides_and_who_does_later() -> None:
+    judgement = CallJudgement(
+        call_id=CALL.call_id,
+        verdict="ask",
+        because="ask rule 1 of the endpoint: pay",
+        allowed_decisions=("approve", "reject"),
+        approvers=Approvers(roles=("boss", "board"), quorum=2, requester_may_approve=False),
+        expiry=Expiry(after=timedelta(hours=2), then="escalate", to=("director",)),
+    )
+    assert list(explain(judgement, None))[2:] == [
+        "  approvers  boss or board; 2 people must approve; not who asked for it",
+        "  decisions  approve, reject",
+        "  expires    after 2h; then director is asked, for as long; then the answer ends",
+    ]
+    own = judgement.model_copy(update={"approvers": OWNER, "expiry": Expiry()})
+    assert "  approvers  the owner of the conversation" in explain(own, None)
