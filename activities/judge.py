@@ -1,6 +1,7 @@
 """The step that judges the calls of a reply: do the arguments fit, and what does the policy say?"""
 
 import asyncio
+from collections.abc import Collection
 
 from temporalio import activity
 
@@ -36,11 +37,13 @@ class PolicySteps:
         stored = await self._store.load(step.generation_id)
         reply = next(turn for turn in await self._store.turns(step.generation_id) if turn.turn == step.turn)
         made = {part.call_id: part for part in reply.parts if isinstance(part, ToolCallPart)}
-        judgements = await asyncio.gather(*(self._judge(stored.request, made[call_id]) for call_id in step.call_ids))
+        grants = [grant.tool for grant in await self._store.grants(stored.request.conversation_id)]
+        judging = (self._judge(stored.request, made[call_id], grants) for call_id in step.call_ids)
+        judgements = await asyncio.gather(*judging)
         return CallsJudged(turn=step.turn, judgements=tuple(judgements))
 
-    async def _judge(self, request: StartRequest, made: ToolCallPart) -> CallJudgement:
-        judgement, changed = await self._court.judge_call(request, made.call_id, made.name, made.arguments)
+    async def _judge(self, request: StartRequest, made: ToolCallPart, grants: Collection[str]) -> CallJudgement:
+        judgement, changed = await self._court.judge_call(request, made.call_id, made.name, made.arguments, grants)
         if changed is not None and judgement.invalid is None and judgement.verdict != "deny":
             await self._store.save_arguments(request.generation_id, made.call_id, changed)
         return judgement

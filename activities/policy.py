@@ -1,5 +1,7 @@
 """Asking the world for a verdict: conditions and hooks are evaluated here, and the pure judge puts them together."""
 
+from collections.abc import Collection
+
 from domain.approval import digest
 from domain.ask_user import asks_user, problem, questions_in
 from domain.content import JsonObject
@@ -19,7 +21,12 @@ class PolicyCourt:
         self._tools, self._conditions, self._hooks = tools, conditions, hooks
 
     async def judge_call(
-        self, request: StartRequest, call_id: CallId, name: str, arguments: JsonObject | str
+        self,
+        request: StartRequest,
+        call_id: CallId,
+        name: str,
+        arguments: JsonObject | str,
+        grants: Collection[str],
     ) -> tuple[CallJudgement, JsonObject | None]:
         """The verdict, and the arguments with which a hook had the call go on, if one did."""
         given, opinions = arguments, list[Opinion]()
@@ -27,7 +34,7 @@ class PolicyCourt:
         if invalid is None and isinstance(arguments, dict):
             given, opinions = await self._heard(request, call_id, name, arguments)
             invalid = self._invalid(request, name, given) if given != arguments else None
-        judgement = self._judge(request, call_id, name, given, opinions)
+        judgement = self._judge(request, call_id, name, given, opinions, grants)
         asked = invalid is None and judgement.verdict == "ask"
         changed = given if isinstance(given, dict) and given != arguments else None
         return (
@@ -39,6 +46,7 @@ class PolicyCourt:
                 allowed_decisions=judgement.allowed_decisions,
                 expiry=judgement.expiry,
                 approvers=judgement.approvers,
+                always_allowable=judgement.always_allowable,
                 digest=None if changed is None else digest(name, changed),
                 invalid=invalid,
                 questions=self._questions(request, name, given) if asked else (),
@@ -69,9 +77,10 @@ class PolicyCourt:
         name: str,
         arguments: JsonObject | str,
         opinions: list[Opinion],
+        grants: Collection[str] = (),
     ) -> Judgement:
         facts = facts_of(request, call_id, name, arguments if isinstance(arguments, dict) else {})
-        return judge_call(request, facts, self._conditions.holds, opinions)
+        return judge_call(request, facts, self._conditions.holds, opinions, grants)
 
     def _invalid(self, request: StartRequest, name: str, arguments: JsonObject | str) -> str | None:
         tool = request.agent.tool(name)

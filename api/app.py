@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from adapters.conditions import CelConditions, compiled
 from adapters.database import Database, Queries, Starts
+from adapters.database.grants import DatabaseGrants
 from adapters.hooks import load
 from adapters.redis_bell import Bells
 from adapters.redis_leases import RedisLeases
@@ -23,6 +24,7 @@ from api import (
     events,
     extending,
     generations,
+    grants,
     health,
     metrics,
     problems,
@@ -71,6 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
                 engine=TemporalEngine(client, TASK_QUEUE),
                 starts=Starts(database),
                 queries=queries,
+                grants=DatabaseGrants(database),
                 logs=log,
                 readers=ring,
                 bells=Bells(ring.subscription),
@@ -91,7 +94,18 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="Fermata", version="0.1.0", lifespan=lifespan, redoc_url=None, responses=problems.RESPONSES)
     problems.install(app)
     app.add_middleware(Leaving)
-    for module in (generations, decisions, extending, approvals, events, conversations, agents, health, metrics):
+    for module in (
+        generations,
+        decisions,
+        extending,
+        approvals,
+        events,
+        conversations,
+        grants,
+        agents,
+        health,
+        metrics,
+    ):
         app.include_router(module.router)
     web.install(app)
     return app

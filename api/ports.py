@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from domain.agent import Agent
 from domain.content import JsonObject, Message
+from domain.grants import Grant
 from domain.ids import ApprovalId, ConversationId, GenerationId
 from domain.ports import Conditions, Engine, Slots
 from domain.record import (
@@ -87,6 +88,14 @@ class Queries(Protocol):
     async def counts(self) -> dict[str, int]: ...
 
 
+class Grants(Protocol):
+    """What is allowed for good in a conversation. Whose it is has been asked before."""
+
+    async def listed(self, conversation: ConversationId) -> Sequence[Grant]: ...
+
+    async def revoke(self, conversation: ConversationId, tool: str) -> bool: ...
+
+
 class Logs(Protocol):
     """Views of what was logged."""
 
@@ -161,6 +170,7 @@ class Parts:
     engine: Engine
     starts: Starts
     queries: Queries
+    grants: Grants
     logs: Logs
     readers: Readers
     bells: Bells

@@ -184,7 +184,7 @@ def _provider(model: str) -> str:
 def _endpoint_policy(sections: Sections) -> Policy:
     endpoint = sections.policy
     rules = tuple(Rule.model_validate(entry.model_dump()) for entry in endpoint.rules)
-    policy = Policy(enabled=endpoint.enabled, rules=rules, hooks=endpoint.hooks)
+    policy = Policy(enabled=endpoint.enabled, rules=rules, hooks=endpoint.hooks, allow_always=endpoint.allow_always)
     return override(policy, _differences(endpoint)).model_copy(update={"of_agent": ()})
 
 

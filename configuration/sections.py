@@ -35,7 +35,6 @@ WITHOUT_EFFECT = (
     "limits.starts_per_minute",
     "limits.steers",
     "limits.tool_output_chars",
-    "policy.allow_always",
     "retention.idempotency",
     "retention.temporary",
     "streaming.coalesce",
@@ -144,6 +143,7 @@ class EndpointPolicy(AgentPolicy):
     enabled: bool = False
     rules: tuple[RuleEntry, ...] = ()
     hooks: tuple[str, ...] = ()
+    allow_always: bool = True
 
 
 class AgentEntry(Section):

@@ -14,6 +14,7 @@ from domain.ids import ApprovalId, CallId
 from domain.policy import DecisionKind, OnExpiry
 from domain.question import Question
 
+Scope = Literal["once", "conversation"]  # of a decision: for this call, or for every later one of the tool too
 Via = Literal["http", "signal", "update"]  # the way a decision came: through the API, or straight to the workflow
 DecidedKind = DecisionKind | Literal["answer"]  # what can have been decided: calls are, and questions are answered
 
@@ -80,7 +81,7 @@ class Decision(Value):
     reason: str | None = None
     arguments: JsonObject | None = None
     text: str | None = None
-    scope: Literal["once", "conversation"] = "once"
+    scope: Scope = "once"
 
 
 class Decided(Value):

@@ -20,7 +20,9 @@ def approvals_for(
     groups: dict[tuple[Approvers, tuple[str, ...]], list[tuple[CallRequest, Expiry]]] = {}
     for call, judgement in asked:
         expiry = judgement.expiry or generation.request.agent.policy.expiry
-        request = request_for(generation, call, judgement.reason, judgement.allowed_decisions, judgement.because)
+        request = request_for(
+            generation, call, judgement.reason, judgement.allowed_decisions, judgement.because
+        ).model_copy(update={"always_allowable": judgement.always_allowable})
         groups.setdefault((judgement.approvers, expiry.to), []).append((request, expiry))
     made = []
     for number, ((approvers, _), group) in enumerate(groups.items()):

@@ -210,10 +210,14 @@ def _check_allowed(calls: dict[CallId, CallRequest], decisions: Sequence[Decisio
         d.call_id
         for d in decisions
         if d.decision not in calls[d.call_id].allowed_decisions
-        or (d.scope == "conversation" and not calls[d.call_id].always_allowable)
+        or (d.scope == "conversation" and not _may_be_for_good(d, calls[d.call_id]))
     ]
     if forbidden:
         raise DecisionNotAllowed(calls=forbidden)
+
+
+def _may_be_for_good(decision: Decision, call: CallRequest) -> bool:
+    return call.always_allowable and decision.decision in ("approve", "edit")
 
 
 def _lacks_something(decision: Decision) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from domain.approval import Approval, DecidedKind, Via
+from domain.approval import Approval, DecidedKind, Scope, Via
 from domain.content import Actor, ErrorInfo, JsonObject, Message, Part, ToolStatus, Usage, Value
 from domain.ids import ApprovalId, CallId, ConversationId, GenerationId, MessageId, QuestionId, SteerId
 from domain.policy import OnExpiry
@@ -123,6 +123,7 @@ class ApprovalDecided(Value):
     arguments: JsonObject | None = None
     text: str | None = None
     answers: dict[QuestionId, Answer] | None = None  # to the questions, if it was about those
+    scope: Scope = "once"
     via: Via | None = None
     client: str | None = None  # what the decider's program calls itself
 

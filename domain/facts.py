@@ -66,6 +66,7 @@ class CallJudgement(Value):
     allowed_decisions: tuple[DecisionKind, ...] = ()
     expiry: Expiry | None = None
     approvers: Approvers = OWNER
+    always_allowable: bool = False
     digest: str | None = None
     invalid: str | None = None
     questions: tuple[Question, ...] = ()

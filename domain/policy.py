@@ -85,6 +85,7 @@ class Policy(Value):
     reason: str | None = None
     allowed_decisions: tuple[DecisionKind, ...] = ALL_DECISIONS
     expiry: Expiry = Expiry()
+    allow_always: bool = True  # a person may say so, of what only the mode has asked
 
 
 class PolicyOverride(Value):

@@ -10,6 +10,7 @@ from domain.approval import Approval, Receipt
 from domain.content import ErrorInfo, JsonObject, Message, Part, ToolStatus, Usage, Value
 from domain.decide import ExtendRequest, ResumeAnswer, ResumeRequest
 from domain.events import ApprovalDecided, ApprovalVoted, Event, FinishReason, Outcome, Totals
+from domain.grants import Grant
 from domain.ids import ApprovalId, CallId, ConversationId, GenerationId, MessageId
 from domain.prompt import Said
 from domain.record import CallRecord, StoredGeneration, TurnRecord
@@ -320,6 +321,9 @@ class Store(Protocol):
         finished_at: datetime,
     ) -> list[Approval]:
         """The generation has ended; its open approvals are closed, and returned. The first outcome stands."""
+
+    async def grants(self, conversation: ConversationId) -> Sequence[Grant]:
+        """What is allowed for good there."""
 
     async def set_title(self, conversation: ConversationId, title: str) -> None:
         """Name the conversation, unless it has a name."""

@@ -4,11 +4,12 @@ Order: deny, ask, allow, then the mode; within each, rules before lists. Conditi
 handed in: a condition that cannot be evaluated makes nothing looser.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Callable, Collection, Sequence
+from typing import Literal, NamedTuple
 
 from domain.ask_user import asks_user
 from domain.content import JsonObject, Value
+from domain.grants import MOST_GRANTS
 from domain.ids import CallId, ConversationId
 from domain.policy import (
     ALL_DECISIONS,
@@ -83,6 +84,14 @@ class Judgement(Value):
     allowed_decisions: tuple[DecisionKind, ...]
     expiry: Expiry
     approvers: Approvers = OWNER
+    always_allowable: bool = False  # a person may allow every call of the tool, for as long as the conversation goes
+
+
+class _Match(NamedTuple):
+    verdict: Verdict
+    because: str
+    rule: Rule | None = None
+    by_mode: bool = False  # no list and no rule speaks of the call
 
 
 def judge(
@@ -91,13 +100,16 @@ def judge(
     *,
     holds: Holds | None = None,
     opinions: Sequence[Opinion] = (),
+    grants: Collection[str] = (),
     approvals_supported: bool = True,
 ) -> Judgement:
     """The verdict on a call of `tool`. Without `holds` no rule with a condition can be told to hold.
 
+    `grants`: the tools that a person has allowed for good in the conversation.
+
     An entry point that cannot show an approval must never hang on one: there an "ask" becomes a "deny".
     """
-    judgement = _by_policy(policy, tool, holds or _unknown)
+    judgement = _by_policy(policy, tool, holds or _unknown, grants)
     for opinion in opinions:
         judgement = _heed(judgement, opinion)
     if judgement.verdict == "ask" and not approvals_supported:
@@ -107,7 +119,11 @@ def judge(
 
 
 def judge_call(
-    request: StartRequest, call: CallFacts, evaluate: Evaluate, opinions: Sequence[Opinion] = ()
+    request: StartRequest,
+    call: CallFacts,
+    evaluate: Evaluate,
+    opinions: Sequence[Opinion] = (),
+    grants: Collection[str] = (),
 ) -> Judgement:
     """The verdict that the pinned policy of a generation gives on a call of it."""
     if asks_user(request.agent.tool(call.name)):
@@ -117,6 +133,7 @@ def judge_call(
         call.name,
         holds=lambda condition: evaluate(condition, call),
         opinions=opinions,
+        grants=grants,
         approvals_supported=request.approvals == "supported",
     )
 
@@ -136,26 +153,31 @@ def _judge_questions(
     return judgement.model_copy(update={"verdict": "ask", "because": because})
 
 
-def _by_policy(policy: Policy, tool: str, holds: Holds) -> Judgement:
-    verdict, because, rule = _first_match(policy, tool, holds)
-    if verdict == "allow" and policy.enabled and (pattern := _matching(policy.ask_at_least, tool)) is not None:
-        verdict, because, rule = "ask", f"ask list of the request: {pattern}", None
+def _by_policy(policy: Policy, tool: str, holds: Holds, grants: Collection[str]) -> Judgement:
+    match = _first_match(policy, tool, holds)
+    grantable = match.by_mode and match.verdict == "ask" and policy.allow_always
+    if grantable and tool in grants:
+        match = _Match("allow", "always allowed in this conversation")
+    if match.verdict == "allow" and policy.enabled and (pattern := _matching(policy.ask_at_least, tool)) is not None:
+        match = _Match("ask", f"ask list of the request: {pattern}")
+    rule = match.rule
     reason = (rule.reason if rule else None) or policy.reason
     approvers = rule.decided_by if rule else OWNER
     allowed = (rule.allowed_decisions if rule else None) or policy.allowed_decisions
     return Judgement(
-        verdict=verdict,
-        because=because,
+        verdict=match.verdict,
+        because=match.because,
         reason=reason.replace("{tool}", tool) if reason else None,
         allowed_decisions=agreeable(allowed, approvers.quorum),
         expiry=(rule.expiry if rule else None) or policy.expiry,
         approvers=approvers,
+        always_allowable=grantable and match.by_mode and len(grants) < MOST_GRANTS,
     )
 
 
-def _first_match(policy: Policy, tool: str, holds: Holds) -> tuple[Verdict, str, Rule | None]:
+def _first_match(policy: Policy, tool: str, holds: Holds) -> _Match:
     if not policy.enabled:
-        return "allow", "approvals are off", None
+        return _Match("allow", "approvals are off")
     lists: tuple[tuple[Verdict, tuple[str, ...]], ...] = (
         ("deny", policy.deny),
         ("ask", policy.ask),
@@ -164,13 +186,13 @@ def _first_match(policy: Policy, tool: str, holds: Holds) -> tuple[Verdict, str,
     for verdict, patterns in lists:
         for number, rule in enumerate(policy.rules, 1):
             if rule.verdict == verdict and (because := _applies(rule, tool, holds)) is not None:
-                return verdict, f"{verdict} rule {number} of the endpoint: {because}", rule
+                return _Match(verdict, f"{verdict} rule {number} of the endpoint: {because}", rule)
         if (pattern := _matching(patterns, tool)) is not None:
-            return verdict, f"{verdict} list of {_layer(policy, verdict)}: {pattern}", None
+            return _Match(verdict, f"{verdict} list of {_layer(policy, verdict)}: {pattern}")
         if verdict == "deny" and (pattern := _matching(policy.deny_at_least, tool)) is not None:
-            return verdict, f"deny list of the request: {pattern}", None
+            return _Match(verdict, f"deny list of the request: {pattern}")
     by_mode: dict[str, Verdict] = {"bypass": "allow", "dont_ask": "deny", "default": "ask"}
-    return by_mode[policy.mode], f"mode of {_layer(policy, 'mode')}: {policy.mode}", None
+    return _Match(by_mode[policy.mode], f"mode of {_layer(policy, 'mode')}: {policy.mode}", by_mode=True)
 
 
 def _layer(policy: Policy, name: Literal["deny", "ask", "allow", "mode"]) -> str:
@@ -208,6 +230,8 @@ def _heed(judgement: Judgement, opinion: Opinion) -> Judgement:
         update={
             "verdict": wanted if stricter else judgement.verdict,
             "because": because if stricter else judgement.because,
+            # What a hook asks about it asks about again.
+            "always_allowable": judgement.always_allowable and wanted == "allow",
             "reason": opinion.reason or judgement.reason,
             # What is left may be nothing: then the call can still be refused.
             "allowed_decisions": tuple(d for d in judgement.allowed_decisions if d in allowed) or ("reject",),

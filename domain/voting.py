@@ -63,6 +63,7 @@ def event_of(
         reason=decision.reason,
         arguments=decision.arguments if decision.decision == "edit" else None,
         text=decision.text if decision.decision == "respond" else None,
+        scope=decision.scope,
         via=made.via,
         client=made.client,
     )

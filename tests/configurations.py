@@ -115,6 +115,8 @@ AGENTS: Section = {
     "tireless": agent(max_turns=2),
     "open": agent(overridable=["model", "parameters"], parameters={"temperature": 0.5}),
     "cautious": policy(),
+    "asked_demo": agent("demo:scripted", policy={}),
+    "listed_demo": agent("demo:scripted"),
     "silent": policy(mode="dont_ask", allow=["clock"], reason="{tool} is not for you; {tool} never is"),
     "trusting": policy(mode="bypass", ask=["write_book"], deny=["break*"]),
     "contrary": policy(allow=["*"], ask=["write_book", "recite"], deny=["write*"]),

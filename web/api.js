@@ -18,6 +18,9 @@ export const api = {
   agents: () => get("/api/agents").then(items),
   conversations: () => get("/api/conversations?limit=100").then(items),
   conversation: (id) => get(`/api/conversations/${id}`),
+  grants: (conversation) => get(`/api/conversations/${conversation}/grants`).then(items),
+  revoke: (conversation, tool) =>
+    call(`/api/conversations/${conversation}/grants/${encodeURIComponent(tool)}`, { method: "DELETE" }),
   messages: (conversation) => get(`/api/conversations/${conversation}/messages`).then(items),
   generation: (id) => get(`/api/generations/${id}`),
   start: (body) => post("/api/generations", body),

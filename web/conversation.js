@@ -24,6 +24,7 @@ export async function openConversation(id) {
       state.loading.value = false;
     });
     if (view && view.outcome === null) followGeneration(view.id, view.cursor);
+    await refreshGrants();
   } catch (problem) {
     if (signal.aborted) return;
     state.loading.value = false;
@@ -59,6 +60,7 @@ export async function followGeneration(id, cursor) {
     const { user_message, message } = state.view.value;
     state.messages.value = upsert(state.messages.value, user_message, message);
     refreshList();
+    await refreshGrants();
   } catch (problem) {
     if (!signal.aborted) state.notice.value = { tone: "problem", text: problem.message };
   } finally {
@@ -84,6 +86,15 @@ export async function refreshList() {
   }
 }
 
+/** Read what is not asked about any more in the conversation on screen. */
+export async function refreshGrants() {
+  const { signal } = following;
+  const conversation = state.conversation.value;
+  if (conversation === null) return;
+  const grants = await api.grants(conversation);
+  if (!signal.aborted) state.grants.value = grants;
+}
+
 const onScreen = () => state.conversations.value.find((item) => item.id === state.conversation.value);
 
 function turnTo(screen, conversation) {
@@ -93,6 +104,7 @@ function turnTo(screen, conversation) {
     state.conversation.value = conversation;
     state.messages.value = [];
     state.choices.value = {};
+    state.grants.value = [];
     state.view.value = null;
     state.notice.value = null;
     state.loading.value = conversation !== null;

@@ -11,7 +11,8 @@ export function decisionBody(approval, calls, choices) {
   const errors = {};
   const decisions = calls.map(({ call_id }) => {
     const choice = choices[call_id];
-    const decided = { call_id, decision: choice.decision, scope: choice.always ? "conversation" : "once" };
+    const always = choice.always && ["approve", "edit"].includes(choice.decision);
+    const decided = { call_id, decision: choice.decision, scope: always ? "conversation" : "once" };
     if (choice.decision === "reject") return { ...decided, reason: choice.reason.trim() || null };
     if (choice.decision === "respond") return { ...decided, text: choice.text };
     if (choice.decision === "approve") return decided;

@@ -12,6 +12,7 @@ export const screen = signal("conversation"); // or "inbox"
 export const conversation = signal(null); // id of the one on screen; null is a new chat
 export const loading = signal(false);
 export const messages = signal([]); // of the conversation on screen, oldest first, as stored
+export const grants = signal([]); // of the conversation on screen: the tools that are not asked about any more
 export const choices = signal({}); // fork → message shown there, where the reader has chosen one
 export const view = signal(null); // the newest generation of the conversation on screen
 export const connection = signal("idle"); // idle | connecting | live | reconnecting | offline

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Update, exists, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.engine import insert
+from adapters.database.grants import grant
 from adapters.database.tables import approvals, approvers, decisions, generations, tool_calls
 from adapters.database.types import Json
 from domain.approval import Approval
@@ -61,7 +62,8 @@ async def save_decision(
     connection: AsyncConnection, generation: GenerationId, decided: ApprovalDecided | ApprovalVoted
 ) -> None:
     line = {"generation_id": generation, "by_id": decided.by.id, "at": decided.at}
-    new = insert(connection, decisions).values(decided.model_dump(mode="json", exclude={"type", "needed"}) | line)
+    said = decided.model_dump(mode="json", exclude={"type", "needed", "scope"})
+    new = insert(connection, decisions).values(said | line)
     column = decisions.c
     once = new.on_conflict_do_nothing(
         index_elements=[column.approval_id, column.call_id, column.by_id, column.decision]
@@ -69,6 +71,8 @@ async def save_decision(
     added = await connection.scalar(once.returning(decisions.c.ordinal))
     if added is None or isinstance(decided, ApprovalVoted):
         return
+    if decided.scope == "conversation":
+        await grant(connection, generation, decided)
     note: dict[str, object] = {
         "status": "rejected" if decided.decision == "reject" else "approved",
         "decided_by_id": decided.by.id,

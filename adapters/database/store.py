@@ -8,11 +8,13 @@ from sqlalchemy import func, update
 
 from adapters.database import asking, ledger, reading, thread
 from adapters.database.engine import Database, insert
+from adapters.database.grants import granted
 from adapters.database.tables import NOT_ENDED, NOT_PAUSED, conversations, generations, steers
 from adapters.database.types import instant
 from domain.approval import Approval, Receipt
 from domain.content import ErrorInfo, JsonObject, Message, ToolStatus
 from domain.events import ApprovalDecided, ApprovalVoted, Outcome, Totals
+from domain.grants import Grant
 from domain.ids import ApprovalId, CallId, ConversationId, GenerationId, MessageId
 from domain.record import CallRecord, StoredGeneration, TurnRecord
 from domain.start import StartRequest
@@ -138,6 +140,10 @@ class DatabaseStore:
                 return []
             await thread.touch(connection, ended, finished_at)
             return await asking.close_all_approvals(connection, generation)
+
+    async def grants(self, conversation: ConversationId) -> Sequence[Grant]:
+        async with self._database.reading() as connection:
+            return await granted(connection, conversation)
 
     async def set_title(self, conversation: ConversationId, title: str) -> None:
         async with self._database.writing() as connection:

@@ -173,6 +173,15 @@ decisions = Table(
     Index(None, "generation_id"),
 )
 
+grants = Table(
+    "grants",
+    metadata,
+    _belongs_to("conversation", primary_key=True),
+    Column("tool", PlainText, primary_key=True),
+    Column("by", Json, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+
 steers = Table(
     "steers",
     metadata,

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 import configuration
 from activities.metrics import METRICS
 from adapters.redis_reading import Counts
-from api import agents, approvals, conversations, decisions, events, extending, generations, health
+from api import agents, approvals, conversations, decisions, events, extending, generations, grants, health
 from api.metrics import Numbers
 from api.problems import OTHER_STATUSES, PROBLEMS
 from cli import app as command
@@ -20,7 +20,7 @@ from settings import Environment
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
-ROUTERS = (agents, approvals, conversations, decisions, events, extending, generations, health)
+ROUTERS = (agents, approvals, conversations, decisions, events, extending, generations, grants, health)
 
 # Errors of what has no route: steering.
 UNREACHABLE = {"paused", "steer_conflict", "steer_queue_full"}
@@ -40,7 +40,8 @@ def test_a_link_leads_somewhere(page: Path) -> None:
 def test_the_contract_has_every_route_and_no_other() -> None:
     routes = [route for module in ROUTERS for route in module.router.routes if isinstance(route, APIRoute)]
     served = {(method, anonymous(route.path)) for route in routes for method in route.methods or ()}
-    told = {(method, anonymous(path)) for method, path in re.findall(r"`(GET|POST) (/[^`?]*)`", text("docs/api.md"))}
+    named = re.findall(r"`(GET|POST|DELETE) (/[^`?]*)`", text("docs/api.md"))
+    told = {(method, anonymous(path)) for method, path in named}
     assert told - {("GET", "/"), ("GET", "/problems/{}"), ("GET", "/openapi.json")} == served
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.grants import MOST_GRANTS
 from domain.policy import (
     ALL_DECISIONS,
     Expiry,
@@ -64,7 +65,38 @@ def test_a_judgement_says_which_rule_gave_it_and_why() -> None:
         reason=None,
         allowed_decisions=ALL_DECISIONS,
         expiry=Expiry(),
+        always_allowable=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        ({}, "allow"),
+        ({"ask": ("book",)}, "ask"),
+        ({"ask_at_least": ("b*",)}, "ask"),
+        ({"deny": ("book",)}, "deny"),
+        ({"mode": "dont_ask"}, "deny"),
+        ({"rules": (Rule(tool="book", verdict="ask"),)}, "ask"),
+        ({"allow_always": False}, "ask"),
+    ],
+)
+def test_what_is_allowed_for_good_only_stands_for_the_answer_to_the_mode(
+    policy: dict[str, object], expected: Verdict
+) -> None:
+    judgement = judge(Policy.model_validate({"enabled": True, **policy}), "book", grants=("book",))
+    assert (judgement.verdict, judgement.always_allowable) == (expected, False)
+
+
+def test_only_what_the_mode_asks_about_can_be_allowed_for_good() -> None:
+    asked, insists = Policy(enabled=True), Opinion(hook="h", verdict="ask")
+    assert judge(asked, "book").always_allowable
+    assert judge(asked, "book", opinions=[Opinion(hook="h")]).always_allowable
+    assert not judge(asked, "book", opinions=[insists]).always_allowable
+    assert not judge(asked, "book", opinions=[Opinion(hook="h", failure="it broke")]).always_allowable
+    assert judge(asked, "book", grants=("book",), opinions=[insists]).verdict == "ask"
+    assert judge(asked, "book", grants=[f"tool_{n}" for n in range(MOST_GRANTS - 1)]).always_allowable
+    assert not judge(asked, "book", grants=[f"tool_{n}" for n in range(MOST_GRANTS)]).always_allowable
 
 
 def test_where_nobody_can_be_asked_an_ask_is_a_deny_that_says_so() -> None:

@@ -1,6 +1,7 @@
 /** The whole page. */
 import * as state from "/web/state.js";
 import { Composer } from "/web/components/composer.js";
+import { Grants } from "/web/components/grants.js";
 import { html } from "/web/components/html.js";
 import { Inbox } from "/web/components/inbox.js";
 import { Messages } from "/web/components/messages.js";
@@ -25,5 +26,5 @@ export function App() {
 
 function Conversation() {
   const empty = state.conversation.value === null && state.shown.value.length === 0;
-  return html`${empty ? html`<${Welcome} />` : html`<${Messages} />`}<${Composer} />`;
+  return html`${empty ? html`<${Welcome} />` : html`<${Messages} />`}<${Grants} /><${Composer} />`;
 }
