@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
+from domain.advance import advance
 from domain.approval import Approval, CallRequest, Decision, Receipt, Via, may_decide
 from domain.content import Actor, JsonObject, Value
 from domain.errors import (
@@ -80,7 +81,7 @@ def decide(
 ) -> DecisionsMade | QuestionsAnswered:
     """The fact that these decisions, or answers, make. Raises the first refusal of the ladder."""
     fact = _fact(generation, request, now, sent_as)
-    if request.slots is not None:
+    if request.slots is not None and not pending(advance(generation, fact, now)[0]):  # it would go on
         raise ConcurrencyLimit(**request.slots)
     return fact
 

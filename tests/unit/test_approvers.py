@@ -10,7 +10,15 @@ from domain.advance import advance
 from domain.approval import Approval, Escalation, Vote, may_decide, still_open, with_votes
 from domain.content import Actor
 from domain.decide import ExtendRequest, answer, decide, extend
-from domain.errors import AlreadyDecided, ApprovalMismatch, DecisionNotAllowed, IllegalFact, NotAnApprover, PauseExpired
+from domain.errors import (
+    AlreadyDecided,
+    ApprovalMismatch,
+    ConcurrencyLimit,
+    DecisionNotAllowed,
+    IllegalFact,
+    NotAnApprover,
+    PauseExpired,
+)
 from domain.events import ApprovalDecided, ApprovalExpired, ApprovalRequested, ApprovalVoted
 from domain.facts import CallsJudged, Extended, Settled
 from domain.generation import Ended, ExpireApproval, Generation, pending, todo
@@ -58,6 +66,16 @@ def voted(generation: Generation, *people: Actor) -> Generation:
     for person in people:
         generation = after(generation, decide(generation, resume(generation, YES, by=person, roles=("boss",)), NOW))
     return generation
+
+
+def test_only_the_last_vote_needs_a_slot() -> None:
+    waiting, full = waiting_for(TWO), {"limit": 1, "running": 1}
+    first = resume(waiting, YES, by=BOB, roles=("boss",), slots=full)
+    assert decide(waiting, first, NOW).decisions == (YES,)  # type: ignore[union-attr]
+    last = resume(voted(waiting, BOB), YES, by=CYD, roles=("boss",), slots=full)
+    with pytest.raises(ConcurrencyLimit) as refused:
+        decide(voted(waiting, BOB), last, NOW)
+    assert refused.value.members == full
 
 
 # The right.
