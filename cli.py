@@ -44,6 +44,7 @@ def dev(
     from adapters.conditions import compiled
     from adapters.hooks import load
     from adapters.tools import toolbox
+    from adapters.webhooks import receiver
     from devstack.options import StackOptions
     from devstack.stack import run_stack
 
@@ -55,6 +56,7 @@ def dev(
     loaded.configuration.check_policy(compiled, load)  # refused before all starts
     loaded.configuration.agents(tools.resolve)
     loaded.configuration.providers()
+    loaded.configuration.webhooks(receiver, development=True)
     for key in loaded.configuration.unheeded:
         print(f"note: {key} in {file} has no effect in this version", file=sys.stderr)
     options = StackOptions(

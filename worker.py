@@ -15,14 +15,16 @@ from temporalio.worker import Worker
 
 from activities import metrics
 from activities.announce import AnnounceSteps
+from activities.deliver import DeliverySteps
 from activities.judge import PolicySteps
 from activities.lost import LostSteps
 from activities.model import ModelSteps
+from activities.notify import Notifier
 from activities.policy import PolicyCourt
 from activities.title import TitleSteps
 from activities.tools import ToolSteps
 from adapters.conditions import CelConditions, compiled
-from adapters.database import Database, DatabaseStore
+from adapters.database import Database, DatabaseDeliveries, DatabaseStore, RegisteredWebhooks
 from adapters.hooks import PythonHooks, load
 from adapters.models import Models
 from adapters.models.provider import Provider
@@ -30,12 +32,17 @@ from adapters.redis_bell import RedisBell
 from adapters.redis_leases import RedisLeases
 from adapters.redis_log import RedisLog
 from adapters.temporal import connect
+from adapters.temporal_deliveries import TemporalCouriers
 from adapters.tools import toolbox
+from adapters.webhooks import HttpPost, receiver
 from settings import Settings
-from workflows.registration import TASK_QUEUE, WORKFLOWS, runner
+from workflows.registration import DELIVERY_QUEUE, TASK_QUEUE, WORKFLOWS, runner
 
 # The default of 100 would silently queue the 101st stream.
 STREAMS = 500
+
+# Of all webhooks together, in this worker. They wait most of the time, each for at most the patience of the post.
+DELIVERIES = 100
 
 # Each poll of a worker that froze swallows one attempt until its heartbeat is missed: the default of 5 makes that 25 s.
 # More of them started no more answers per second either (measured).
@@ -112,7 +119,13 @@ async def make_worker(settings: Settings, client: Client) -> AsyncIterator[Worke
         titles = TitleSteps(model, store)
         bell = RedisBell(environment.redis_url)
         opened.push_async_callback(bell.aclose)
-        announcing = AnnounceSteps(store, log, bell, slots, temporal_ui=environment.temporal_ui)
+        configured = configuration.webhooks(receiver, development=environment.development)
+        reach = configuration.registered_reach(development=environment.development)
+        webhooks, deliveries, post = RegisteredWebhooks(database, reach), DatabaseDeliveries(database), HttpPost()
+        opened.push_async_callback(post.aclose)
+        notifier = Notifier(configured, webhooks, deliveries, TemporalCouriers(client, TASK_QUEUE))
+        announcing = AnnounceSteps(store, log, bell, slots, notifier, temporal_ui=environment.temporal_ui)
+        delivering = DeliverySteps(configured, webhooks, deliveries, post)
         worker = Worker(
             client,
             task_queue=TASK_QUEUE,
@@ -133,5 +146,15 @@ async def make_worker(settings: Settings, client: Client) -> AsyncIterator[Worke
             sticky_queue_schedule_to_start_timeout=STICKY,
             graceful_shutdown_timeout=GRACE,
         )
-        async with worker:
+        courier = Worker(
+            client,
+            task_queue=DELIVERY_QUEUE,
+            activities=[delivering.deliver, delivering.give_up],
+            max_concurrent_activities=DELIVERIES,
+            max_concurrent_activity_task_polls=POLLS,
+            max_heartbeat_throttle_interval=THROTTLE,
+            default_heartbeat_throttle_interval=THROTTLE,
+            graceful_shutdown_timeout=GRACE,
+        )
+        async with worker, courier:
             yield worker

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from temporalio import activity
 
 from activities import metrics
+from activities.notify import Notifier
 from domain.approval import Approval
 from domain.compose import compose
 from domain.content import ErrorInfo, Message, Value
@@ -48,13 +49,15 @@ class Announcement(Value):
 
 
 class AnnounceSteps:
-    """Needs store, log, bell, and the slots of users.
+    """Needs store, log, bell, the slots of users, and who tells webhooks.
 
     `temporal_ui` is the address of Temporal's pages, for the link to the job.
     """
 
-    def __init__(self, store: Store, log: Log, bell: Bell, slots: Slots, *, temporal_ui: str | None) -> None:
-        self._store, self._log, self._bell, self._slots = store, log, bell, slots
+    def __init__(
+        self, store: Store, log: Log, bell: Bell, slots: Slots, notifier: Notifier, *, temporal_ui: str | None
+    ) -> None:
+        self._store, self._log, self._bell, self._slots, self._notifier = store, log, bell, slots, notifier
         self._temporal_ui = temporal_ui
 
     @activity.defn(name="announce")
@@ -79,6 +82,7 @@ class AnnounceSteps:
         if any(_moves_the_inbox(event) for event in filled):
             roles = roles_in(said.request.agent.policy)
             await self._bell.ring(said.request.tenant, said.request.owner.id, roles)
+        await self._notifier.notify(said.request, said.position, filled, activity.info().scheduled_time)
 
     async def _append(
         self, generation: GenerationId, position: int, events: Sequence[Event], *, seal: bool = False

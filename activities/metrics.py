@@ -55,8 +55,11 @@ APPROVAL_WAIT: Final = Durations(
 )
 STALE_WRITES: Final = Counter("fermata_stale_writes_total", "Writes of overtaken attempts, which the log refused.")
 LOGS_LOST: Final = Counter("fermata_logs_lost_total", "Logs that Redis had lost, and that were begun anew.")
+DELIVERIES: Final = Counter(
+    "fermata_webhook_deliveries_total", "Attempts to deliver to webhooks, and what came of them."
+)
 
-METRICS: Final = (FIRST_TOKEN, MODEL_CALLS, TOKENS, TOOL_RUNS, APPROVAL_WAIT, STALE_WRITES, LOGS_LOST)
+METRICS: Final = (FIRST_TOKEN, MODEL_CALLS, TOKENS, TOOL_RUNS, APPROVAL_WAIT, STALE_WRITES, LOGS_LOST, DELIVERIES)
 BUCKETS: Final = {each.name: each.buckets for each in (FIRST_TOKEN, APPROVAL_WAIT)}
 
 
@@ -88,6 +91,11 @@ def waited(outcome: Literal["decided", "expired", "closed"], approvals: Iterable
     for approval in approvals:
         # Not below zero: the engine has several machines, and the metric takes no negative number.
         APPROVAL_WAIT.record(max(until - approval.created_at, timedelta()), outcome=outcome)
+
+
+def delivery(outcome: Literal["delivered", "retried", "gone", "failed"]) -> None:
+    """`retried` attempts are followed by others; the rest is how a delivery ends."""
+    DELIVERIES.add(outcome=outcome)
 
 
 def log_mishap(mishap: Mishap) -> None:

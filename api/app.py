@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 
 from adapters.conditions import CelConditions, compiled
-from adapters.database import Database, Queries, Starts
+from adapters.database import Database, DatabaseDeliveries, Queries, RegisteredWebhooks, Starts
 from adapters.database.grants import DatabaseGrants
 from adapters.hooks import load
 from adapters.redis_bell import Bells
@@ -16,6 +17,7 @@ from adapters.redis_ring import Ring
 from adapters.schema import schema_errors
 from adapters.temporal import TemporalEngine, connect
 from adapters.tools import toolbox
+from adapters.webhooks import check_receiver, receiver
 from api import (
     agents,
     approvals,
@@ -29,6 +31,7 @@ from api import (
     metrics,
     problems,
     web,
+    webhooks,
 )
 from api.leaving import Leaving
 from api.ports import Parts
@@ -46,6 +49,8 @@ def create_app(settings: Settings) -> FastAPI:
     tools = toolbox(environment.data_dir, environment.config.parent if environment.config else None)
     configuration.check_policy(compiled, load)
     configured = configuration.agents(tools.resolve)
+    configuration.webhooks(receiver, development=environment.development)
+    reach = configuration.registered_reach(development=environment.development)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -78,6 +83,9 @@ def create_app(settings: Settings) -> FastAPI:
                 readers=ring,
                 bells=Bells(ring.subscription),
                 slots=slots,
+                webhooks=RegisteredWebhooks(database, reach),
+                deliveries=DatabaseDeliveries(database),
+                check_receiver=partial(check_receiver, reach=reach),
                 agents=configured,
                 schema_errors=_schema_errors,
                 conditions=CelConditions(),
@@ -103,6 +111,7 @@ def create_app(settings: Settings) -> FastAPI:
         conversations,
         grants,
         agents,
+        webhooks,
         health,
         metrics,
     ):

@@ -9,7 +9,8 @@ from fastapi import Request
 from domain.content import Actor
 from domain.errors import Unauthenticated
 
-LOCAL_USER, LOCAL_TENANT = "local", "default"
+ADMIN = "admin"  # the role that manages what belongs to the tenant
+LOCAL_USER, LOCAL_TENANT, LOCAL_ROLES = "local", "default", ADMIN
 NAME_CHARS = 128
 
 
@@ -32,10 +33,11 @@ def identify(request: Request, *, development: bool) -> Identity:
             "In development mode only this machine may ask. Set FERMATA_ENV=production to serve others."
         )
     user = _name(headers.get("x-dev-user"), LOCAL_USER)
+    roles = headers.get("x-dev-roles", LOCAL_ROLES if user == LOCAL_USER else "")
     return Identity(
         tenant=_name(headers.get("x-dev-tenant"), LOCAL_TENANT),
         user=Actor(id=user, name=user),
-        roles=frozenset(role.strip() for role in headers.get("x-dev-roles", "").split(",") if role.strip()),
+        roles=frozenset(role.strip() for role in roles.split(",") if role.strip()),
     )
 
 

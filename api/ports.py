@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from domain.agent import Agent
 from domain.content import JsonObject, Message
 from domain.grants import Grant
-from domain.ids import ApprovalId, ConversationId, GenerationId
+from domain.ids import ApprovalId, ConversationId, GenerationId, WebhookId
 from domain.ports import Conditions, Engine, Slots
 from domain.record import (
     ApprovalFilter,
@@ -24,6 +24,7 @@ from domain.record import (
     StoredGeneration,
 )
 from domain.view import View
+from domain.webhook import Delivery, Webhook
 
 
 class Starts(Protocol):
@@ -160,6 +161,25 @@ class Bells(Protocol):
         """Inside, the event is set for each change, but a ring may be lost: look into the record all the same."""
 
 
+class Webhooks(Protocol):
+    """Those of tenants; another tenant's is as unknown as what never was: WebhookNotFound."""
+
+    async def add(self, webhook: Webhook) -> Webhook: ...  # raises TooManyWebhooks
+
+    async def of_tenant(self, tenant: str) -> tuple[Webhook, ...]: ...
+
+    async def get(self, tenant: str, webhook: WebhookId) -> Webhook: ...
+
+    async def delete(self, tenant: str, webhook: WebhookId) -> None: ...
+
+
+class Deliveries(Protocol):
+    """What became of what webhooks were to be told."""
+
+    async def of_webhook(self, webhook: WebhookId, *, limit: int, before: str | None) -> Page[Delivery]: ...
+
+
+CheckReceiver = Callable[[str], Awaitable[None]]  # raises InvalidRequest for a URL that webhooks may not lead to
 SchemaErrors = Callable[[JsonObject, JsonObject], Sequence[JsonObject]]  # each {pointer, message}
 
 
@@ -175,6 +195,9 @@ class Parts:
     readers: Readers
     bells: Bells
     slots: Slots
+    webhooks: Webhooks
+    deliveries: Deliveries
+    check_receiver: CheckReceiver
     agents: Mapping[str, Agent]
     schema_errors: SchemaErrors
     conditions: Conditions

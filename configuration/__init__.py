@@ -27,6 +27,7 @@ from domain.agent import Agent, AgentSpec, ToolSpec
 from domain.errors import ConfigurationError
 from domain.policy import Policy, PolicyOverride, Rule, override
 from domain.pricing import Price
+from domain.webhook import Reach, Webhook, configured_id, reach
 
 __all__ = ["Configuration", "Kind", "ProviderEntry", "read"]
 
@@ -94,6 +95,33 @@ class Configuration:
                 problems.append(Problem(key, str(error)))
         if problems:
             raise self.source.error(problems)
+
+    def webhooks(self, check: Callable[[str, Reach], object], *, development: bool) -> tuple[Webhook, ...]:
+        """The operator's own. Raises ConfigurationError for URLs that `check` refuses with a ValueError."""
+        webhooks, problems = dict[str, Webhook](), []
+        for place, entry in enumerate(self.sections.webhooks):
+            may = reach(private=entry.allow_private, development=development)
+            try:
+                if entry.url in webhooks:
+                    raise ValueError("stands here twice. Put all its events into one entry.")
+                check(entry.url, may)
+            except ValueError as error:
+                problems.append(Problem(("webhooks", place, "url"), str(error)))
+            webhooks[entry.url] = Webhook(
+                id=configured_id(entry.url),
+                tenant=None,
+                url=entry.url,
+                events=entry.events,
+                secret=entry.secret,
+                reach=may,
+            )
+        if problems:
+            raise self.source.error(problems)
+        return tuple(webhooks.values())
+
+    def registered_reach(self, *, development: bool) -> Reach:
+        """Where the webhooks that tenants register may lead."""
+        return reach(private=self.sections.private_webhooks, development=development)
 
     def _agent(self, id: str, entry: AgentEntry, tools: tuple[ToolSpec, ...]) -> Agent:
         title, provider = self.sections.title, self.sections.providers[_provider(entry.model)]

@@ -13,6 +13,7 @@ from configuration.problems import Key, Problem, explain, suggestion
 from domain.content import JsonObject
 from domain.policy import Expiry, PolicyOverride, Rule
 from domain.pricing import Price
+from domain.webhook import WEBHOOK_EVENTS, WebhookEvent, key_of
 
 NOT_YET = (
     "agents.*.budget",
@@ -23,7 +24,6 @@ NOT_YET = (
     "mcp_servers",
     "moderation",
     "skills",
-    "webhooks",
 )
 """Keys that a later version will know. Refused until then unless they are empty: people would rely on them in vain."""
 
@@ -70,6 +70,12 @@ def check_role(given: str) -> str:
     """Whether it can be the name of a role, as it stands in a header between commas. Raises ValueError."""
     if not given or given != given.strip() or "," in given:
         raise ValueError(f"must be the name of a role, without commas and spaces around it, not {given!r}.")
+    return given
+
+
+def check_secret(given: str) -> str:
+    """Whether it is one of Standard Webhooks. Raises ValueError."""
+    key_of(given)
     return given
 
 
@@ -182,6 +188,15 @@ class PriceEntry(Price):
     model_config = STRICT
 
 
+class WebhookEntry(Section):
+    """The operator's own, told of all tenants. With `allow_private` it may lead inside, and without TLS."""
+
+    url: str
+    secret: Annotated[str, AfterValidator(check_secret)] = Field(repr=False)
+    events: tuple[WebhookEvent, ...] = Field(default=WEBHOOK_EVENTS, min_length=1)
+    allow_private: bool = False
+
+
 class Sections(Section):
     """The whole file."""
 
@@ -193,6 +208,8 @@ class Sections(Section):
     streaming: Streaming = Streaming()
     title: Title = Title()
     prices: dict[ModelName, PriceEntry] = Field(default_factory=dict)
+    webhooks: tuple[WebhookEntry, ...] = ()
+    private_webhooks: bool = False  # whether those that tenants register may lead inside
 
 
 def problem_of(error: ErrorDetails) -> Problem:

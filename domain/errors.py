@@ -3,15 +3,18 @@
 FermataError
 ├── NotFound            unknown, or not yours: the two look the same on purpose
 │   ├── GenerationNotFound · ConversationNotFound · MessageNotFound · AgentNotFound · ApprovalNotFound
+│   └── WebhookNotFound
 ├── Refused             understood, and not possible as things stand; nothing was changed
 │   ├── GenerationLive · QueueFull · PredecessorMismatch · ParentUnfinished · IdempotencyMismatch
 │   ├── NotPaused · PauseExpired · ApprovalIdRequired · ApprovalMismatch · AlreadyDecided
 │   ├── UndecidedCalls · AnswersMismatch · NotAnApprover · DecisionNotAllowed · UnknownCall · IncompleteDecision
 │   ├── ArgumentsInvalid
-│   └── AlreadyFinished · CursorAhead · SteerConflict · SteerQueueFull · Paused · ConcurrencyLimit
+│   ├── AlreadyFinished · CursorAhead · SteerConflict · SteerQueueFull · Paused · ConcurrencyLimit
+│   └── TooManyWebhooks
 ├── InvalidRequest      not what the contract says
 │   └── InvalidBody
 ├── Unauthenticated     nobody known is asking
+├── RoleRequired        somebody is asking who may not
 ├── PayloadTooLarge
 ├── Unavailable         a store or the engine is away; try again
 ├── ModelCallError      the provider failed: ModelRetryable · ModelFinal
@@ -55,6 +58,10 @@ class AgentNotFound(NotFound):
 
 class ApprovalNotFound(NotFound):
     """There is no such approval."""
+
+
+class WebhookNotFound(NotFound):
+    """There is no such webhook."""
 
 
 class Refused(FermataError):
@@ -153,6 +160,10 @@ class ConcurrencyLimit(Refused):
     """As many of your conversations are being answered as may be. Wait until one has ended or pauses, or abort it."""
 
 
+class TooManyWebhooks(Refused):
+    """This tenant has as many webhooks as it may have. Delete one first."""
+
+
 class InvalidRequest(FermataError):
     """The request is not what the contract says."""
 
@@ -163,6 +174,10 @@ class InvalidBody(InvalidRequest):
 
 class Unauthenticated(FermataError):
     """Say who you are: no valid credential came with the request."""
+
+
+class RoleRequired(FermataError):
+    """This needs a role that you do not have."""
 
 
 class PayloadTooLarge(FermataError):

@@ -12,6 +12,8 @@ ConversationId = NewType("ConversationId", str)
 MessageId = NewType("MessageId", str)
 CallId = NewType("CallId", str)
 QuestionId = NewType("QuestionId", str)
+WebhookId = NewType("WebhookId", str)
+DeliveryId = NewType("DeliveryId", str)
 
 ROOT = MessageId("root")  # in the place of a parent's id: a new branch from the top, not from the newest message
 

@@ -1,11 +1,13 @@
-"""What a worker, a replay and a test need to know to run the workflow: the class, the sandbox, the task queue."""
+"""What a worker, a replay and a test need to know to run the workflows: classes, sandbox, task queues."""
 
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from workflows.delivery import DeliveryWorkflow, delivery_queue
 from workflows.generation import GenerationWorkflow
 
 TASK_QUEUE = "fermata"
-WORKFLOWS = [GenerationWorkflow]
+DELIVERY_QUEUE = delivery_queue(TASK_QUEUE)
+WORKFLOWS = [GenerationWorkflow, DeliveryWorkflow]
 
 # Pure or declarative modules need no reloading per run: it cuts the CPU of a generation by half.
 _PASSED_THROUGH = ("domain", "activities", "pydantic", "pydantic_core", "annotated_types")

@@ -190,3 +190,34 @@ steers = Table(
     Column("place", Integer, primary_key=True),
     Column("text", PlainText, nullable=False),
 )
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", PlainText, primary_key=True),
+    Column("tenant", PlainText, nullable=False),
+    Column("url", PlainText, nullable=False),
+    Column("events", Json, nullable=False),
+    Column("secret", PlainText, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("disabled_at", UtcDateTime),
+    Index(None, "tenant", "created_at"),
+)
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("id", PlainText, primary_key=True),
+    Column("webhook_id", PlainText, nullable=False),  # no foreign key: those of the configuration have no row
+    _belongs_to("generation"),
+    Column("event", PlainText, nullable=False),
+    Column("body", PlainText),  # until it is delivered or given up
+    Column("status", PlainText, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("response_status", Integer),
+    Column("error", PlainText),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("attempted_at", UtcDateTime),
+    Index(None, "webhook_id", "created_at", "id"),
+    Index(None, "generation_id"),
+)

@@ -8,10 +8,15 @@ from uuid import uuid4
 
 import pytest
 
+from activities.notify import Notifier
+from adapters.database.deliveries import DatabaseDeliveries
 from adapters.database.engine import Database
 from adapters.database.migrate import upgrade
 from adapters.database.starts import Starts
 from adapters.database.store import DatabaseStore
+from adapters.database.webhooks import RegisteredWebhooks
+from adapters.temporal import connect
+from adapters.temporal_deliveries import TemporalCouriers
 from domain.agent import AgentSpec
 from domain.approval import Approval, CallRequest
 from domain.content import Actor, Message, Part, TextPart, ToolCallPart, Usage
@@ -38,6 +43,12 @@ async def opened(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
     database = Database(url)
     yield database
     await database.close()
+
+
+async def telling(database: Database) -> Notifier:
+    """Who tells webhooks, where nobody works for the engine and nobody has registered one."""
+    couriers = TemporalCouriers(await connect("127.0.0.1:1", "default", lazy=True), "nobody")
+    return Notifier((), RegisteredWebhooks(database, "public"), DatabaseDeliveries(database), couriers)
 
 
 def new_approval_id() -> ApprovalId:

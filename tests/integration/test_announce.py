@@ -16,7 +16,7 @@ from domain.content import ToolCallPart
 from domain.events import ToolCompleted
 from domain.wording import LOST_UNASKED
 from tests.event_builders import started
-from tests.integration.record import a_call, claimed, opened, reply
+from tests.integration.record import a_call, claimed, opened, reply, telling
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -28,7 +28,7 @@ async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
 @pytest.fixture
 async def steps(database: Database, log: RedisLog, valkey_url: str) -> AsyncIterator[AnnounceSteps]:
     bell, slots = RedisBell(valkey_url), RedisLeases(valkey_url, limit=1)
-    yield AnnounceSteps(DatabaseStore(database), log, bell, slots, temporal_ui=None)
+    yield AnnounceSteps(DatabaseStore(database), log, bell, slots, await telling(database), temporal_ui=None)
     await slots.aclose()
     await bell.aclose()
 

@@ -71,7 +71,7 @@ async def test_in_development_headers_choose_who_asks(workshop: Stack) -> None:
         "id": "local",
         "name": "local",
         "tenant": "default",
-        "roles": [],
+        "roles": ["admin"],
     }
 
 

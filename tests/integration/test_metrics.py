@@ -32,6 +32,7 @@ from tests.integration.record import (
     claimed,
     new_approval_id,
     reply,
+    telling,
 )
 from tests.outsider import a_word, abort
 from tests.provider.process import ProviderProcess
@@ -192,8 +193,9 @@ async def test_a_step_that_runs_twice_counts_a_decision_once(
     await counted_log.append(request.generation_id, OUTBOX, 1, [started(request.generation_id)])
     environment.info = replace(environment.info, scheduled_time=NOW + timedelta(seconds=90))
     decided = Announcement(request=request, position=2, turn=1, events=(a_decision(name, call.call_id),))
+    steps = AnnounceSteps(store, counted_log, bell, slots, await telling(database), temporal_ui=None)
     for _ in range(2):
-        await environment.run(AnnounceSteps(store, counted_log, bell, slots, temporal_ui=None).announce, decided)
+        await environment.run(steps.announce, decided)
     await bell.aclose()
     await slots.aclose()
     await database.close()

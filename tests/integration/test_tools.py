@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from adapters.internet import is_public
 from adapters.tools import TOOLS, PythonTool, Toolbox, ToolContext, toolbox
-from adapters.tools.builtin.web_get import MAX_BYTES, fetch, is_public
+from adapters.tools.builtin.web_get import MAX_BYTES, fetch
 from adapters.tools.python_source import PythonSource
 from agents import AGENTS
 from domain.agent import ToolSpec
@@ -215,6 +216,8 @@ def test_specs_need_no_model_library() -> None:
         "::ffff:127.0.0.1",
         "64:ff9b::7f00:1",
         "2002:7f00:1::",
+        "::127.0.0.1",
+        "fec0::1",
     ],
 )
 def test_an_address_behind_the_firewall_is_not_public(address: str) -> None:

@@ -3,6 +3,7 @@
     python -m tests.replay.record
 
 Run it when the rules get a new version: it adds `histories/rules-<version>/`, one file per shape of a generation.
+Deliveries to webhooks have no rules of their own; theirs are in `histories/deliveries/`.
 """
 
 import asyncio
@@ -19,9 +20,11 @@ from domain.ask_user import ASK_USER
 from domain.content import Actor
 from domain.decide import ResumeRequest
 from domain.generation import RULES
+from domain.ids import DeliveryId
 from domain.policy import Approvers, Expiry, Policy
 from domain.start import AbortRequest, StartRequest
 from tests.workflow.conftest import skipping_time
+from tests.workflow.road import travelled
 from tests.workflow.shapes import answering, approving, lost_once, until_cancelled
 from tests.workflow.stage import CLOCK, SEND, USER, Stage, calling, made, request, staged
 
@@ -154,6 +157,17 @@ async def record(directory: Path) -> None:
             (directory / f"{name}.json").write_text(json.dumps(first.to_json_dict(), indent=1) + "\n")
 
 
+async def record_deliveries(directory: Path) -> None:
+    """One that arrives, and one that never does."""
+    directory.mkdir(parents=True, exist_ok=True)
+    async with skipping_time() as environment, travelled(environment) as road:
+        for name, road.failures in (("delivered", 2), ("given_up", 1_000)):
+            handle = await road.start(DeliveryId(f"msg_{name}"))
+            await handle.result()
+            history = await handle.fetch_history()
+            (directory / f"{name}.json").write_text(json.dumps(history.to_json_dict(), indent=1) + "\n")
+
+
 async def _first_run(stage: Stage, wanted: StartRequest) -> WorkflowHistory:
     runs = [run async for run in stage.client.list_workflows(f'WorkflowId = "{stage.handle(wanted).id}"')]
     oldest = min(runs, key=lambda run: run.start_time)
@@ -162,3 +176,4 @@ async def _first_run(stage: Stage, wanted: StartRequest) -> WorkflowHistory:
 
 if __name__ == "__main__":
     asyncio.run(record(HISTORIES / f"rules-{RULES}"))
+    asyncio.run(record_deliveries(HISTORIES / "deliveries"))

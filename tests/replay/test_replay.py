@@ -11,11 +11,11 @@ from domain.generation import RULES
 from tests.replay.record import HISTORIES, SHAPES
 from workflows.registration import WORKFLOWS, runner
 
-RECORDED = sorted(HISTORIES.glob("rules-*/*.json"))
+RECORDED = sorted(HISTORIES.glob("*/*.json"))
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: f"{path.parent.name}/{path.stem}")
-async def test_a_recorded_generation_replays(path: Path) -> None:
+async def test_a_recorded_history_replays(path: Path) -> None:
     replayer = Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter, workflow_runner=runner())
     await replayer.replay_workflow(WorkflowHistory.from_json(path.stem, path.read_text()))
 

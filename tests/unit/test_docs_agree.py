@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 import configuration
 from activities.metrics import METRICS
 from adapters.redis_reading import Counts
-from api import agents, approvals, conversations, decisions, events, extending, generations, grants, health
+from api import agents, approvals, conversations, decisions, events, extending, generations, grants, health, webhooks
 from api.metrics import Numbers
 from api.problems import OTHER_STATUSES, PROBLEMS
 from cli import app as command
@@ -20,7 +20,7 @@ from settings import Environment
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
-ROUTERS = (agents, approvals, conversations, decisions, events, extending, generations, grants, health)
+ROUTERS = (agents, approvals, conversations, decisions, events, extending, generations, grants, health, webhooks)
 
 # Errors of what has no route: steering.
 UNREACHABLE = {"paused", "steer_conflict", "steer_queue_full"}
