@@ -1,7 +1,7 @@
 /** What a person can do: send, ask again, stop, turn to something else. Each says what went wrong in the page's one notice. */
 import { batch } from "/web/vendor/signals.js";
 import { api, newId } from "/web/api.js";
-import { followGeneration, openConversation, openInbox, refreshList } from "/web/conversation.js";
+import { followGeneration, openConversation, openInbox } from "/web/conversation.js";
 import { forkOf, upsert } from "/web/thread.js";
 import * as state from "/web/state.js";
 
@@ -88,7 +88,6 @@ async function begin(message, body, text) {
       state.view.value = opening(started, message);
     });
     if (conversation === null) history.pushState(null, "", `/?c=${started.conversation_id}`);
-    refreshList();
     followGeneration(started.id, null);
   } catch (problem) {
     state.messages.value = before;

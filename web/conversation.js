@@ -44,6 +44,7 @@ export async function followGeneration(id, cursor) {
     const before = state.view.value;
     const after = waiting.splice(0).reduce((view, { id: seq, event }) => fold(view, event, seq), before);
     state.view.value = after;
+    if (before && !before.started_at && after.started_at) refreshList(); // it is listed as soon as it is recorded
     announce(before, after);
   };
   const onFrame = (frame) => {

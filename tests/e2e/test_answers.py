@@ -1,6 +1,8 @@
 """Asking, reading along, stopping and asking otherwise, in the page."""
 
-from playwright.async_api import expect
+import asyncio
+
+from playwright.async_api import Route, expect
 
 from tests.e2e.conftest import OpenScreen
 from tests.e2e.screen import Screen, numbered_words, plain
@@ -130,6 +132,25 @@ async def test_the_list_names_every_conversation_and_leads_to_it(screen: Screen)
     assert screen.conversation == first
     await screen.page.go_back()
     await expect(screen.answer).to_contain_text("word1 word2")
+
+
+async def test_a_new_conversation_is_looked_for_in_the_list_once_its_answer_has_begun(screen: Screen) -> None:
+    """Before, the record may not have it yet, and nothing would make the page look again."""
+    begun, looked = asyncio.Event(), list[str]()
+
+    async def hold(route: Route) -> None:
+        await begun.wait()
+        await route.continue_()
+
+    await screen.page.route("**/api/generations/*/events*", hold)
+    screen.page.on("request", lambda request: looked.append(request.url))
+    async with screen.page.expect_request("**/api/generations/*/events*"):
+        await screen.say("slow 60")
+    assert not [url for url in looked if "/api/conversations?" in url]
+    begun.set()
+    await screen.sees("word1 ")
+    entry = screen.page.get_by_label("Conversations", exact=True).get_by_role("listitem")
+    await expect(entry).to_contain_text("running")
 
 
 async def test_what_runs_elsewhere_is_marked_in_the_list(screen: Screen) -> None:
