@@ -97,6 +97,37 @@ const TYPES = {
   boolean: either("boolean"),
 };
 
+/**
+ * What edited arguments change: by name, and within a text only around what differs.
+ * @returns {{name: string, head: string, removed: string, added: string, tail: string}[]}
+ */
+export function changes(before, after) {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+  return names
+    .map((name) => ({ name, ...difference(written(before[name]), written(after[name])) }))
+    .filter(({ removed, added }) => removed || added);
+}
+
+const written = (value) => (value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value));
+
+function difference(before, after) {
+  const [old, fresh] = [words(before), words(after)];
+  const shorter = Math.min(old.length, fresh.length);
+  let head = 0;
+  while (head < shorter && old[head] === fresh[head]) head += 1;
+  let tail = 0;
+  while (tail < shorter - head && old.at(-1 - tail) === fresh.at(-1 - tail)) tail += 1;
+  const middle = (all) => all.slice(head, all.length - tail).join("");
+  return {
+    head: old.slice(0, head).join(""),
+    removed: middle(old),
+    added: middle(fresh),
+    tail: tail ? old.slice(-tail).join("") : "",
+  };
+}
+
+const words = (text) => text.match(/\s+|[^\s]+/g) ?? [];
+
 /** Why a decision did not count, said honestly: somebody else was first, the time is over, or what the server says. */
 export function refusal(problem, calls) {
   const decided = problem.body.receipt?.decided ?? [];

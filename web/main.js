@@ -6,6 +6,7 @@ import { api } from "/web/api.js";
 import { openConversation, openInbox, refreshList } from "/web/conversation.js";
 import { mayDecide } from "/web/decisions.js";
 import { watchInbox } from "/web/inbox.js";
+import { watchWaiting } from "/web/notifications.js";
 import { App } from "/web/components/app.js";
 import { html } from "/web/components/html.js";
 import * as state from "/web/state.js";
@@ -36,6 +37,7 @@ setInterval(() => {
 
 openAddressed();
 refreshList();
+watchWaiting();
 watchInbox().catch(report);
 try {
   state.agents.value = await api.agents();

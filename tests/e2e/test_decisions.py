@@ -71,7 +71,15 @@ async def test_plain_arguments_are_edited_in_a_form(clerk: Screen) -> None:
     await clerk.say(MAIL)
     await clerk.press("Edit")
 
+    changes = clerk.approval.get_by_test_id("changes")
+    await expect(changes).to_have_count(0)
+    await clerk.approval.get_by_label("subject").fill("See you at one")
+    await expect(changes.get_by_role("term")).to_have_text(["subject"])
+    await expect(changes.locator("del")).to_have_text("noon")
+    await expect(changes.locator("ins")).to_have_text("one")
+    await clerk.approval.get_by_label("subject").fill("See you at noon")
     await clerk.approval.get_by_label("body").fill("At one, then.\n\nAda")
+    await expect(changes.get_by_role("term")).to_have_text(["body"])
     await clerk.press("Approve edited")
 
     await clerk.ended()

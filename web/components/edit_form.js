@@ -2,6 +2,7 @@
 import { useEffect, useId, useState } from "/web/vendor/preact-hooks.js";
 import { parseArguments, plainFields } from "/web/decisions.js";
 import { pretty } from "/web/format.js";
+import { Changes } from "/web/components/changes.js";
 import { focus } from "/web/components/focus.js";
 import { html } from "/web/components/html.js";
 
@@ -9,6 +10,7 @@ export function EditForm({ call, choice, errors = [], single, busy, onChoose, on
   const fields = plainFields(call.schema, choice.arguments);
   const [asJson, setAsJson] = useState(fields === null); // a form must not appear under the hands of who writes JSON
   const onText = (text) => onChoose({ arguments: text });
+  const { value } = parseArguments(choice.arguments);
   const shown = fields && !asJson ? fields : null;
   return html`<form class="decide" onSubmit=${submitting(onSend, { decision: "edit" })}>
     ${
@@ -16,6 +18,7 @@ export function EditForm({ call, choice, errors = [], single, busy, onChoose, on
         ? html`<${Fields} ...${{ fields, errors, busy }} text=${choice.arguments} onText=${onText} />`
         : html`<${Json} ...${{ call, errors, busy }} text=${choice.arguments} onText=${onText} />`
     }
+    ${value && html`<${Changes} before=${call.arguments ?? {}} after=${value} />`}
     <div class="row">
       ${single && html`<button class="primary" disabled=${busy}>Approve edited</button>`}
       <span class="spacer" />

@@ -1,6 +1,7 @@
 /** The inbox: what waits for a decision in all conversations, and what became of what waited earlier. */
 import { useEffect, useRef, useState } from "/web/vendor/preact-hooks.js";
 import { decideFromInbox, openCalls } from "/web/inbox.js";
+import { toggle, wanted } from "/web/notifications.js";
 import * as state from "/web/state.js";
 import { ApprovalCard } from "/web/components/approval_card.js";
 import { html } from "/web/components/html.js";
@@ -31,6 +32,7 @@ export function Inbox() {
         </div>
         <input type="search" placeholder="Filter by tool, agent or text" aria-label="Filter by tool, agent or text"
           value=${sought} onInput=${(event) => setSought(event.target.value)} />
+        <button type="button" aria-pressed=${wanted.value} onClick=${toggle}>Notify me</button>
       </div>
       <${Notice} />
       ${
