@@ -11,7 +11,6 @@ from fastapi import Depends, Header
 
 from api.bodies import DecisionsBody
 from api.deps import IdempotencyKey
-from api.generations import address
 from api.identity import Identity
 from api.ports import Parts
 from api.slots import resumed_in
@@ -28,6 +27,7 @@ from domain.errors import (
 )
 from domain.ids import ApprovalId, CallId, GenerationId, QuestionId
 from domain.limits import ANSWER_CHARS, EDITED_ARGUMENTS_BYTES
+from domain.ports import whose
 from domain.question import Answer, length
 from domain.record import StoredGeneration
 from domain.start import StartRequest
@@ -79,10 +79,10 @@ async def decide(
         request = request.model_copy(update={"slots": place.full})
         try:
             if not sent.waits:
-                await parts.engine.resume_later(address(stored), request)
+                await parts.engine.resume_later(whose(stored.request), request)
                 answer = None
             else:
-                answer = await parts.engine.resume(address(stored), request, key)
+                answer = await parts.engine.resume(whose(stored.request), request, key)
         except NotPaused as error:
             raise await _why_not(parts, who, generation, request.approval_id) from error
         if answer is not None and answer.status == "waiting":

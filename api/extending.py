@@ -8,9 +8,9 @@ from pydantic import BaseModel
 from api.bodies import ExtendBody
 from api.deciding import decidable
 from api.deps import IdentityDep, PartsDep
-from api.generations import address
 from domain.decide import ExtendRequest
 from domain.ids import ApprovalId, GenerationId
+from domain.ports import whose
 
 router = APIRouter(prefix="/api/generations", tags=["approvals"])
 
@@ -35,4 +35,4 @@ async def extend(
         roles=tuple(sorted(who.roles)),
         via="http",
     )
-    return Extension(approval_id=approval, expires_at=await parts.engine.extend(address(stored), request))
+    return Extension(approval_id=approval, expires_at=await parts.engine.extend(whose(stored.request), request))

@@ -19,7 +19,7 @@ from domain.agent import Overrides, pin
 from domain.errors import AgentNotFound, AlreadyFinished, GenerationNotFound, PayloadTooLarge, Refused, Unavailable
 from domain.ids import ConversationId, GenerationId, MessageId, mint
 from domain.policy import PolicyTightening
-from domain.ports import Address, whose
+from domain.ports import whose
 from domain.record import ENDED, NewStart, StatusFilter, StoredGeneration
 from domain.start import Aborted, AbortRequest, StartRequest
 from domain.view import View
@@ -157,7 +157,7 @@ async def abort(generation_id: str, parts: PartsDep, who: IdentityDep, body: Abo
         return await _ended(parts, stored)
     request = AbortRequest(generation_id=generation, reason=body.reason if body else None)
     try:
-        return await parts.engine.abort(address(stored), request)
+        return await parts.engine.abort(whose(stored.request), request)
     except GenerationNotFound:  # it ended in this very moment; the record knows how
         return await _ended(parts, await owned(parts, who, generation))
 
@@ -174,8 +174,3 @@ async def _ended(parts: Parts, stored: StoredGeneration) -> Aborted:
 async def owned(parts: Parts, who: Identity, generation: GenerationId) -> StoredGeneration:
     """The caller's generation. Raises GenerationNotFound, for another's as for none."""
     return await parts.queries.generation(who.tenant, who.user.id, generation)
-
-
-def address(stored: StoredGeneration) -> Address:
-    """Whose workflow it is."""
-    return whose(stored.request)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from api.bodies import Body
 from api.deps import IdentityDep, PartsDep
@@ -14,21 +14,16 @@ from api.identity import ADMIN, Identity
 from domain.content import JsonObject
 from domain.errors import RoleRequired
 from domain.ids import WebhookId, mint
-from domain.webhook import WEBHOOK_EVENTS, Webhook, WebhookEvent, key_of, new_secret
+from domain.webhook import WEBHOOK_EVENTS, Secret, Webhook, WebhookEvent, new_secret
 
 router = APIRouter(prefix="/api/webhooks", tags=["webhooks"])
 
 ENTROPY = 32  # bytes, of a secret that we make
 
 
-def _secret(given: str) -> str:
-    key_of(given)
-    return given
-
-
 class WebhookBody(Body):
     url: str
-    secret: Annotated[str, AfterValidator(_secret)] | None = None
+    secret: Secret | None = None
     events: Annotated[list[WebhookEvent], Field(min_length=1)] | None = None  # None: all
 
 

@@ -1,6 +1,9 @@
 """`fermata chat`: a conversation in the terminal. It holds nothing but a cursor, so anything in between may restart."""
 
+from collections.abc import Callable, Iterable
 from contextlib import closing
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import httpx2
 
@@ -12,15 +15,26 @@ from console.follow import follow, known_event, snapshot
 from console.legible import line, now, pretty
 from console.terminal import Terminal, first_interrupt
 from console.transcript import Piece, Style, Transcript
-from domain.approval import Approval, CallRequest, Decision
+from domain.approval import Approval, CallRequest, Decision, Receipt
 from domain.content import JsonObject
 from domain.errors import AgentNotFound, FermataError
 from domain.events import GenerationFinished, GenerationPaused
 from domain.ids import GenerationId, QuestionId
 from domain.question import Answer, Question
 
-WAIT = "w"
-WAIT_WORD = "/wait"  # where any letter may be the answer
+Said = TypeVar("Said")
+
+
+class Way(NamedTuple):
+    """Of settling what waits: the word for waiting, what it is that one says, and the command for doing it later."""
+
+    wait: str
+    what: str
+    later: str
+
+
+DECIDING = Way("w", "decision", "fermata approve {}")
+ANSWERING = Way("/wait", "answer", "fermata answer {} …")  # a word, since any letter may be the answer
 KEPT = "Kept: no worker answers now; the decision counts as soon as one does."
 GONE = (httpx2.codes.NOT_FOUND, httpx2.codes.CONFLICT)  # there is nothing to decide any more
 
@@ -104,68 +118,53 @@ class _Answer:
         if not self._api.approval(approval.id).may_decide:
             self._note(f"Waiting for {transcript.awaited(approval)}. Ctrl-C stops the answer.", "dim")
             return
-        names = {call.call_id: call.name for call in approval.calls}
-        while True:
-            decisions = []
-            for call in approval.calls:
-                if (decided := self._ask(approval, call)) is None:
-                    return
-                decisions.append(decided)
-            try:
-                if self._api.decide(self._generation, approval.id, decisions) is None:
-                    self._note(KEPT, "yellow")
+        while (decisions := _all(self._ask(approval, call) for call in approval.calls)) is not None:
+            if self._is_over(approval, partial(self._api.decide, self._generation, approval.id, decisions)):
                 return
-            except Problem as problem:
-                self._note(f"✗ {refusal(problem, names, now())}", "red")
-                if problem.status in GONE:
-                    return
 
     def _answer(self, approval: Approval) -> None:
         """Ask each question, and send the answers; likewise."""
-        names = {call.call_id: call.name for call in approval.calls}
-        while True:
-            answers = dict[QuestionId, Answer]()
-            for question in approval.questions:
-                if (said := self._ask_question(approval, question)) is None:
-                    return
-                answers[question.id] = said
-            try:
-                if self._api.answer(self._generation, approval.id, answers) is None:
-                    self._note(KEPT, "yellow")
+        while (answers := _all(self._ask_question(approval, question) for question in approval.questions)) is not None:
+            if self._is_over(approval, partial(self._api.answer, self._generation, approval.id, dict(answers))):
                 return
-            except Problem as problem:
-                self._note(f"✗ {refusal(problem, names, now())}", "red")
-                if problem.status in GONE:
-                    return
 
-    def _ask_question(self, approval: Approval, question: Question) -> Answer | None:
-        """One answer; None if the person would rather wait for somebody else's."""
-        while True:
-            said = self._terminal.ask(f"{line(question.text)} ({hint(question)} · {WAIT_WORD} to wait) › ")
-            if said is None:
-                raise NobodyDecides(f"The input has ended, and {approval.id} waits: `fermata answer {approval.id} …`.")
-            if said.strip() == WAIT_WORD:
-                self._note("Waiting for somebody else's answer. Ctrl-C stops the answer.", "dim")
-                return None
-            try:
-                return answer(question, said)
-            except FermataError as error:
-                self._note(f"✗ {error}", "red")
+    def _is_over(self, approval: Approval, send: Callable[[], Receipt | None]) -> bool:
+        """Send it. False if something was wrong that can be put right."""
+        try:
+            if send() is None:
+                self._note(KEPT, "yellow")
+        except Problem as problem:
+            names = {call.call_id: call.name for call in approval.calls}
+            self._note(f"✗ {refusal(problem, names, now())}", "red")
+            return problem.status in GONE
+        return True
+
+    def _ask_question(self, approval: Approval, question: Question) -> tuple[QuestionId, Answer] | None:
+        prompt = f"{line(question.text)} ({hint(question)} · {ANSWERING.wait} to wait) › "
+        return self._hear(ANSWERING, approval, prompt, lambda said: (question.id, answer(question, said)))
 
     def _ask(self, approval: Approval, call: CallRequest) -> Decision | None:
-        """One decision; None if the person would rather wait for somebody else's."""
+        prompt = f"{line(call.name)}: {choices(call)} · [{DECIDING.wait}]ait › "
+        return self._hear(DECIDING, approval, prompt, partial(self._understood, call))
+
+    def _understood(self, call: CallRequest, said: str) -> Decision:
+        if said.strip() == "e" and self._terminal.interactive and "edit" in call.allowed_decisions:
+            edited = arguments(self._terminal.edit(pretty(call.arguments or {})))
+            return Decision(call_id=call.call_id, decision="edit", arguments=edited)
+        return decision(call, said)
+
+    def _hear(self, way: Way, approval: Approval, prompt: str, understand: Callable[[str], Said]) -> Said | None:
+        """What the person says, once it can be understood; None if the person would rather wait for somebody else."""
         while True:
-            said = self._terminal.ask(f"{line(call.name)}: {choices(call)} · [{WAIT}]ait › ")
+            said = self._terminal.ask(prompt)
             if said is None:
-                raise NobodyDecides(f"The input has ended, and {approval.id} waits: `fermata approve {approval.id}`.")
-            if said.strip() == WAIT:
-                self._note("Waiting for somebody else's decision. Ctrl-C stops the answer.", "dim")
+                later = way.later.format(approval.id)
+                raise NobodyDecides(f"The input has ended, and {approval.id} waits: `{later}`.")
+            if said.strip() == way.wait:
+                self._note(f"Waiting for somebody else's {way.what}. Ctrl-C stops the answer.", "dim")
                 return None
             try:
-                if said.strip() == "e" and self._terminal.interactive and "edit" in call.allowed_decisions:
-                    edited = arguments(self._terminal.edit(pretty(call.arguments or {})))
-                    return Decision(call_id=call.call_id, decision="edit", arguments=edited)
-                return decision(call, said)
+                return understand(said)
             except FermataError as error:
                 self._note(f"✗ {error}", "red")
 
@@ -183,6 +182,16 @@ class _Answer:
     def _write(self, written: transcript.Written) -> None:
         self._sofar, pieces = written
         self._terminal.write(pieces)
+
+
+def _all(said: Iterable[Said | None]) -> list[Said] | None:
+    """Everything, or None as soon as one is missing."""
+    found = []
+    for each in said:
+        if each is None:
+            return None
+        found.append(each)
+    return found
 
 
 def _agent(api: Api, wanted: str | None) -> JsonObject:

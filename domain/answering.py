@@ -9,7 +9,7 @@ from domain.errors import IllegalFact
 from domain.events import ApprovalDecided
 from domain.facts import CallJudgement, QuestionsAnswered
 from domain.generation import Acting, Call, Generation
-from domain.moves import Step, act, answer
+from domain.moves import Step, act, answer, approval_in
 
 
 def question_for(generation: Generation, call: Call, turn: int, judged: CallJudgement, now: datetime) -> Approval:
@@ -17,14 +17,13 @@ def question_for(generation: Generation, call: Call, turn: int, judged: CallJudg
 
     The user is asked, so no role answers in the user's place, neither now nor once the time is over.
     """
-    request = request_for(generation, call, judged.reason, (), judged.because)
+    request = request_for(generation, call, judged.reason, (), because=judged.because)
     approval_id = mint_approval(generation, turn, now, call.call_id)
     expiries = [judged.expiry] if judged.expiry else []
     approval = approval_for(generation, approval_id, turn, [request], now, expiries)
     return approval.model_copy(
         update={
             "kind": "question",
-            "calls": (request.model_copy(update={"allowed_decisions": ()}),),
             "questions": judged.questions,
             "then": "end" if approval.escalation else approval.then,
             "escalation": None,
@@ -33,7 +32,7 @@ def question_for(generation: Generation, call: Call, turn: int, judged: CallJudg
 
 
 def questions_answered(generation: Generation, phase: Acting, answered: QuestionsAnswered, now: datetime) -> Step:
-    approval = next((a for a in phase.approvals if a.id == answered.approval_id), None)
+    approval = approval_in(phase, answered.approval_id)
     asked = {question.id for question in approval.questions} if approval else set()
     if approval is None or not asked or asked != answered.answers.keys():
         raise IllegalFact(f"answers to what nobody was asked: {answered!r}")

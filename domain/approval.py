@@ -141,6 +141,16 @@ def with_votes(approval: Approval, said: Sequence[Line]) -> Approval:
     return approval.model_copy(update={"votes": tuple(votes)})
 
 
+def without_calls(approval: Approval, settled: Collection[CallId]) -> Approval:
+    """What is left of the approval, and of the votes on it."""
+    return approval.model_copy(
+        update={
+            "calls": tuple(call for call in approval.calls if call.call_id not in settled),
+            "votes": tuple(vote for vote in approval.votes if vote.call_id not in settled),
+        }
+    )
+
+
 def digest(name: str, arguments: JsonObject | str) -> str:
     """SHA-256 over the tool's name and its arguments: binds a decision to exactly what was shown."""
     canonical = json.dumps([name, arguments], sort_keys=True, separators=(",", ":"), ensure_ascii=False)

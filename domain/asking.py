@@ -21,8 +21,13 @@ def approvals_for(
     for call, judgement in asked:
         expiry = judgement.expiry or generation.request.agent.policy.expiry
         request = request_for(
-            generation, call, judgement.reason, judgement.allowed_decisions, judgement.because
-        ).model_copy(update={"always_allowable": judgement.always_allowable})
+            generation,
+            call,
+            judgement.reason,
+            judgement.allowed_decisions or ALL_DECISIONS,
+            because=judgement.because,
+            always_allowable=judgement.always_allowable,
+        )
         groups.setdefault((judgement.approvers, expiry.to), []).append((request, expiry))
     made = []
     for number, ((approvers, _), group) in enumerate(groups.items()):
@@ -33,7 +38,13 @@ def approvals_for(
 
 
 def request_for(
-    generation: Generation, call: Call, reason: str | None, allowed: tuple[DecisionKind, ...], because: str = ""
+    generation: Generation,
+    call: Call,
+    reason: str | None,
+    allowed: tuple[DecisionKind, ...],
+    *,
+    because: str = "",
+    always_allowable: bool = False,
 ) -> CallRequest:
     tool = generation.request.agent.tool(call.name)
     return CallRequest(
@@ -42,7 +53,8 @@ def request_for(
         description=tool.description if tool else "",
         reason=reason,
         because=because,
-        allowed_decisions=allowed or ALL_DECISIONS,
+        allowed_decisions=allowed,
+        always_allowable=always_allowable,
         digest=call.digest,
     )
 

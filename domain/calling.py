@@ -30,7 +30,7 @@ from domain.generation import (
     Stopping,
 )
 from domain.ids import CallId
-from domain.moves import Step, act, answer, check_turn, policy_reason, to
+from domain.moves import Step, act, answer, approval_in, check_turn, policy_reason, to
 from domain.policy import agreeable
 from domain.voting import event_of, vote
 
@@ -81,7 +81,7 @@ def _refusal(judgement: CallJudgement) -> tuple[ToolStatus, str] | None:
 
 
 def decisions_made(generation: Generation, phase: Acting, made: DecisionsMade, now: datetime) -> Step:
-    approval = next((a for a in phase.approvals if a.id == made.approval_id), None)
+    approval = approval_in(phase, made.approval_id)
     decisions = {decision.call_id: decision for decision in made.decisions}
     if approval is None or approval.questions or not decisions.keys() <= {call.call_id for call in approval.calls}:
         raise IllegalFact(f"decisions on calls that nobody was asked for: {made!r}")

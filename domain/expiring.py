@@ -9,13 +9,12 @@ from domain.content import ErrorInfo
 from domain.events import ApprovalExpired, ApprovalExtended, ApprovalRequested, Event
 from domain.facts import ApprovalTimedOut, Extended
 from domain.generation import Acting, Asked, Generation
-from domain.ids import ApprovalId
-from domain.moves import Step, act, stop, to, unanswered
+from domain.moves import Step, act, approval_in, stop, to, unanswered
 
 
 def approval_timed_out(generation: Generation, phase: Acting, timed_out: ApprovalTimedOut, now: datetime) -> Step:
     """The time is over; a stale timer, whose approval is gone, changes nothing."""
-    approval = _pending(phase, timed_out.approval_id)
+    approval = approval_in(phase, timed_out.approval_id)
     if approval is None:
         return generation, []
     if approval.escalation is not None:
@@ -56,7 +55,7 @@ def _ask_others(
 
 def approval_extended(generation: Generation, phase: Acting, extended: Extended, now: datetime) -> Step:
     """A new deadline. It came too late if the approval is gone, and then changes nothing."""
-    if _pending(phase, extended.approval_id) is None:
+    if approval_in(phase, extended.approval_id) is None:
         return generation, []
     approvals = tuple(
         a.model_copy(update={"expires_at": extended.until}) if a.id == extended.approval_id else a
@@ -64,7 +63,3 @@ def approval_extended(generation: Generation, phase: Acting, extended: Extended,
     )
     event = ApprovalExtended(approval_id=extended.approval_id, expires_at=extended.until, by=extended.by, at=now)
     return to(generation, phase.model_copy(update={"approvals": approvals})), [event]
-
-
-def _pending(phase: Acting, approval_id: ApprovalId) -> Approval | None:
-    return next((approval for approval in phase.approvals if approval.id == approval_id), None)

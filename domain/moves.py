@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from domain import wording
+from domain.approval import Approval
 from domain.content import ErrorInfo, ToolStatus, Usage
 from domain.errors import IllegalFact
 from domain.events import (
@@ -37,6 +38,7 @@ from domain.generation import (
     Stopping,
     Thinking,
 )
+from domain.ids import ApprovalId
 from domain.pricing import add_costs
 
 Step = tuple[Generation, list[Event]]
@@ -124,6 +126,11 @@ def account(generation: Generation, usage: Usage, cost: float | None, *, kind: s
     totals = Totals(**summed.model_dump(exclude={"cost"}), cost=add_costs(generation.totals.cost, cost))
     call = CallUsage.model_validate({**usage.model_dump(), "cost": cost, "kind": kind})
     return generation.model_copy(update={"totals": totals}), [UsageUpdated(generation=totals, call=call)]
+
+
+def approval_in(phase: Acting, approval_id: ApprovalId) -> Approval | None:
+    """The approval of that id, if it still waits."""
+    return next((approval for approval in phase.approvals if approval.id == approval_id), None)
 
 
 def answer(call: Call, turn: int, status: ToolStatus, output: str) -> tuple[Call, ToolCompleted]:

@@ -3,6 +3,7 @@
 How they judge a call is in `verdict.py`.
 """
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Literal
 
@@ -152,9 +153,11 @@ def roles_in(policy: Policy) -> frozenset[str]:
     return frozenset(role for roles in (*asked, *later) for role in roles)
 
 
-def agreeable(allowed: tuple[DecisionKind, ...], quorum: int) -> tuple[DecisionKind, ...]:
-    """The decisions that so many people can make together: on a call as it stands, not on what one of them wrote.
+def narrowed(allowed: tuple[DecisionKind, ...], kinds: Collection[DecisionKind]) -> tuple[DecisionKind, ...]:
+    """Those decisions that are among the kinds. What is left may be nothing: then the call can still be refused."""
+    return tuple(kind for kind in allowed if kind in kinds) or ("reject",)
 
-    What is left may be nothing: then the call can still be refused.
-    """
-    return allowed if quorum == 1 else tuple(kind for kind in allowed if kind in AS_IT_STANDS) or ("reject",)
+
+def agreeable(allowed: tuple[DecisionKind, ...], quorum: int) -> tuple[DecisionKind, ...]:
+    """The decisions that so many people can make together: on a call as it stands, not on what one of them wrote."""
+    return allowed if quorum == 1 else narrowed(allowed, AS_IT_STANDS)

@@ -22,6 +22,7 @@ from domain.policy import (
     Verdict,
     agreeable,
     naming,
+    narrowed,
 )
 from domain.start import StartRequest
 from domain.wording import NOBODY_THERE
@@ -233,8 +234,7 @@ def _heed(judgement: Judgement, opinion: Opinion) -> Judgement:
             # What a hook asks about it asks about again.
             "always_allowable": judgement.always_allowable and wanted == "allow",
             "reason": opinion.reason or judgement.reason,
-            # What is left may be nothing: then the call can still be refused.
-            "allowed_decisions": tuple(d for d in judgement.allowed_decisions if d in allowed) or ("reject",),
+            "allowed_decisions": narrowed(judgement.allowed_decisions, allowed),
         }
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal, assert_never
 
-from domain.approval import Approval, CallRequest, Vote
+from domain.approval import Approval, CallRequest, Vote, without_calls
 from domain.content import (
     Actor,
     ErrorInfo,
@@ -268,18 +268,9 @@ def _decided(view: View, event: ApprovalDecided) -> View:
         change["reason"] = event.reason
     if event.arguments is not None:
         change["arguments"] = event.arguments
-    approvals = (_without_call(a, event.call_id) if a.id == event.approval_id else a for a in view.approvals)
+    approvals = (without_calls(a, {event.call_id}) if a.id == event.approval_id else a for a in view.approvals)
     view = _with_calls(view, {event.call_id: change})
     return view.model_copy(update={"approvals": tuple(a for a in approvals if a.calls)})
-
-
-def _without_call(approval: Approval, call_id: CallId) -> Approval:
-    return approval.model_copy(
-        update={
-            "calls": tuple(call for call in approval.calls if call.call_id != call_id),
-            "votes": tuple(vote for vote in approval.votes if vote.call_id != call_id),
-        }
-    )
 
 
 def _without_steer(view: View, steer_id: str) -> View:

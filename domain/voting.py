@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from domain.approval import Approval, Decision, Vote
+from domain.approval import Approval, Decision, Vote, without_calls
 from domain.errors import IllegalFact
 from domain.events import ApprovalDecided, ApprovalVoted
 from domain.facts import DecisionsMade
@@ -30,12 +30,8 @@ def vote(approval: Approval, made: DecisionsMade, now: datetime) -> Approval:
         raise IllegalFact(f"one person counted twice: {made!r}")
     settled = {decision.call_id for decision in made.decisions if not still_needed(approval, decision)}
     cast = (Vote(call_id=d.call_id, by=made.by, at=now) for d in made.decisions if d.call_id not in settled)
-    return approval.model_copy(
-        update={
-            "calls": tuple(call for call in approval.calls if call.call_id not in settled),
-            "votes": (*(vote for vote in approval.votes if vote.call_id not in settled), *cast),
-        }
-    )
+    left = without_calls(approval, settled)
+    return left.model_copy(update={"votes": (*left.votes, *cast)})
 
 
 def event_of(

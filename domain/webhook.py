@@ -7,9 +7,9 @@ import hmac
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from domain.approval import Approval, CallRequest
 from domain.content import JsonObject, Value
@@ -33,6 +33,15 @@ LAST_THAT_GROWS = 10  # attempt
 ARGUMENTS_CHARS = 16_000  # of one call; what is longer is read from the API by who needs it
 BULK_OF_DECISION = {"type", "text", "answers"}
 BULK_OF_END = {"type", "message", "user_message", "unused_steers"}
+
+
+def _check_secret(given: str) -> str:
+    key_of(given)
+    return given
+
+
+Secret = Annotated[str, AfterValidator(_check_secret)]
+"""One of Standard Webhooks: `whsec_` and the key in base64."""
 
 
 class Webhook(Value):

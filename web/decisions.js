@@ -50,12 +50,14 @@ export function schemaErrors(problem) {
  */
 export function mayDecide({ approvers = [], requester_may_approve }, me) {
   if (!approvers.length) return true;
-  return requester_may_approve && approvers.some((role) => me?.roles.includes(role));
+  return requester_may_approve && holdsOne(approvers, me);
 }
+
+const holdsOne = (roles, me) => roles.some((role) => me?.roles.includes(role));
 
 /** Why a person only watches: in the person's own conversation, or as one of those who were asked. */
 export function whyNot({ approver, approvers, requester_may_approve }, me) {
-  if (approvers.some((role) => me?.roles.includes(role)) && !requester_may_approve)
+  if (holdsOne(approvers, me) && !requester_may_approve)
     return `You asked for this, so somebody else decides: another person with the role ${approver}.`;
   return `Only people with the role ${approver} decide this. It goes on by itself when they have.`;
 }

@@ -47,11 +47,7 @@ class Queries:
 
     async def generation(self, tenant: str, owner: str, generation: GenerationId) -> StoredGeneration:
         """Raises GenerationNotFound."""
-        async with self._database.reading() as connection:
-            found = await reading.generation(connection, generation)
-        if (found.request.tenant, found.request.owner.id) != (tenant, owner):
-            raise GenerationNotFound(f"There is no generation {generation!r}.")
-        return found
+        return await self.decidable(tenant, owner, (), generation)
 
     async def generations(
         self,
