@@ -6,7 +6,8 @@ from activities.model import EPOCHS_PER_TURN, ModelStep
 from activities.reply import cut
 from domain.content import ReasoningPart, TextPart, Usage, is_empty
 from domain.facts import ModelCut
-from domain.ports import Log, Model, Store
+from domain.model import Model
+from domain.ports import Log, Store
 from domain.prompt import CHARS_PER_TOKEN
 from domain.record import TurnRecord
 

@@ -24,7 +24,8 @@ from domain.errors import ModelCallError, ModelRetryable
 from domain.events import FinishReason, TurnStarted
 from domain.facts import ModelCut, ModelFailed, ModelReplied
 from domain.ids import CallId, GenerationId
-from domain.ports import Log, Model, ModelReply, ModelRequest, Slots, Store, Writer, whose
+from domain.model import Model, ModelReply, ModelRequest
+from domain.ports import Log, Slots, Store, Writer, whose
 from domain.prompt import prompt
 from domain.record import StoredGeneration, TurnRecord
 

@@ -8,7 +8,7 @@ from domain.content import Part, ReasoningPart, TextPart, ToolCallPart, Usage, i
 from domain.events import Event, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallStarted
 from domain.facts import CallMade, ModelCut, ModelReplied
 from domain.ids import CallId
-from domain.ports import CallChunk, CallOpened, ModelReply, ModelRequest, ReasoningChunk, TextChunk
+from domain.model import CallChunk, CallOpened, ModelReply, ModelRequest, ReasoningChunk, TextChunk
 from domain.prompt import CHARS_PER_TOKEN, ModelSaid, Said, UserSaid
 from domain.record import TurnRecord
 

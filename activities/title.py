@@ -10,7 +10,8 @@ from domain.content import TextPart, Value
 from domain.errors import ModelCallError
 from domain.facts import TitleMade
 from domain.ids import GenerationId
-from domain.ports import Model, ModelReply, ModelRequest, Store
+from domain.model import Model, ModelReply, ModelRequest
+from domain.ports import Store
 from domain.prompt import UserSaid
 
 INSTRUCTIONS = "Write a title for a conversation that begins with this message: at most six words, no quotes."

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from adapters.models import Models, Provider
 from benchmarks.findings import Findings, Table, Target
-from domain.ports import ModelRequest, TextChunk
+from domain.model import ModelRequest, TextChunk
 from domain.prompt import UserSaid
 from tests.provider.process import ProviderProcess, provider_process
 from tests.provider.stamp import sent_at

@@ -12,7 +12,7 @@ from adapters.models.patience import patiently
 from adapters.models.provider import Kind, Provider, Speaker
 from domain.content import Usage
 from domain.errors import ModelFinal
-from domain.ports import Chunk, ModelReply, ModelRequest
+from domain.model import Chunk, ModelReply, ModelRequest
 from domain.pricing import Price
 from domain.pricing import cost as cost_at
 
@@ -33,7 +33,7 @@ KINDS: Mapping[Kind, Callable[[Provider], Speaker]] = {
 
 
 class Models:
-    """Fulfils `domain.ports.Model` for the configured providers. Connections open when the first call needs them."""
+    """Fulfils `domain.model.Model` for the configured providers. Connections open when the first call needs them."""
 
     def __init__(self, providers: Mapping[str, Provider], overrides: Mapping[str, Price]) -> None:
         self._providers = providers

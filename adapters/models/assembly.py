@@ -14,7 +14,7 @@ from domain.content import JsonObject, Part, ReasoningPart, TextPart, ToolCallPa
 from domain.events import FinishReason
 from domain.ids import CallId
 from domain.limits import too_deep
-from domain.ports import CallChunk, CallOpened, ModelReply, ReasoningChunk, TextChunk
+from domain.model import CallChunk, CallOpened, ModelReply, ReasoningChunk, TextChunk
 from domain.prompt import ModelSaid, Said
 
 

@@ -13,7 +13,7 @@ from adapters.models.failures import failed
 from adapters.models.provider import Heard
 from domain.content import TextPart, ToolCallPart, Usage
 from domain.errors import ModelFinal
-from domain.ports import Chunk, ModelRequest
+from domain.model import Chunk, ModelRequest
 from domain.prompt import ModelSaid, UserSaid
 
 SHORTEST, LONGEST = timedelta(milliseconds=20), timedelta(milliseconds=40)  # of a word

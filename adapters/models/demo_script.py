@@ -8,7 +8,7 @@ from datetime import timedelta
 from adapters.models.demo_comment import comment
 from adapters.models.demo_steps import Break, Call, Refuse, Say, Steps, Think, as_json, quote
 from domain.content import JsonObject, ToolCallPart
-from domain.ports import ModelRequest
+from domain.model import ModelRequest
 from domain.prompt import ModelSaid, UserSaid
 
 SLOW = timedelta(milliseconds=50)

@@ -34,7 +34,7 @@ from adapters.models.provider import Heard, Provider
 from domain.content import Usage
 from domain.errors import ModelCallError
 from domain.events import FinishReason
-from domain.ports import Chunk, ModelRequest
+from domain.model import Chunk, ModelRequest
 
 FINISH_REASONS: dict[library.FinishReason, FinishReason] = {
     "stop": "stop",

@@ -10,7 +10,7 @@ from pydantic_ai.tools import ToolDefinition
 
 from domain.agent import ToolSpec
 from domain.content import JsonObject, ReasoningPart, TextPart, ToolCallPart
-from domain.ports import ModelRequest
+from domain.model import ModelRequest
 from domain.prompt import ModelSaid, UserSaid
 
 VENDOR = "anthropic"

@@ -10,7 +10,7 @@ from adapters.models.openai_format import Reading, request_body
 from adapters.models.provider import Heard, Provider
 from adapters.models.sse import Lines
 from domain.errors import ModelCallError
-from domain.ports import Chunk, ModelRequest
+from domain.model import Chunk, ModelRequest
 
 OPENAI = "https://api.openai.com/v1"
 ERROR_BYTES = 65536

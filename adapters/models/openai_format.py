@@ -10,7 +10,7 @@ from adapters.models.assembly import Assembly
 from adapters.models.failures import complaint_of, failed, failure
 from domain.content import TextPart, ToolCallPart, Usage
 from domain.events import FinishReason
-from domain.ports import Chunk, ModelReply, ModelRequest
+from domain.model import Chunk, ModelReply, ModelRequest
 from domain.prompt import CHARS_PER_TOKEN, ModelSaid, Said, UserSaid
 
 FINISH_REASONS: dict[str, FinishReason] = {

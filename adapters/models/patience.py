@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from adapters.models.failures import timed_out
 from adapters.models.provider import Heard
-from domain.ports import Chunk, ModelRequest
+from domain.model import Chunk, ModelRequest
 
 
 async def patiently(

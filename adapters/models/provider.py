@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from domain.ports import Chunk, ModelRequest
+from domain.model import Chunk, ModelRequest
 
 Kind = Literal["openai", "anthropic", "demo"]
 
@@ -25,7 +25,7 @@ class Speaker(Protocol):
     """Speaks one provider's format. Holds its connections."""
 
     def stream(self, request: ModelRequest, heard: Heard) -> AsyncGenerator[Chunk, None]:
-        """As `domain.ports.Model.stream`, without its two timeouts and without the cost."""
+        """As `domain.model.Model.stream`, without its two timeouts and without the cost."""
         ...
 
     async def aclose(self) -> None:

@@ -15,7 +15,7 @@ from domain.agent import ToolSpec
 from domain.content import ReasoningPart, TextPart, ToolCallPart, Usage
 from domain.errors import ModelCallError, ModelFinal, ModelRetryable
 from domain.ids import CallId
-from domain.ports import CallChunk, CallOpened, Chunk, ModelReply, ModelRequest, ReasoningChunk, TextChunk
+from domain.model import CallChunk, CallOpened, Chunk, ModelReply, ModelRequest, ReasoningChunk, TextChunk
 from domain.pricing import Price
 from domain.prompt import ModelSaid, Said, UserSaid
 from tests.provider.book import Record, Stats

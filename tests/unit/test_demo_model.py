@@ -13,7 +13,7 @@ from domain.agent import ToolSpec
 from domain.ask_user import ASK_USER
 from domain.content import JsonObject, TextPart, ToolCallPart, ToolStatus
 from domain.ids import CallId
-from domain.ports import ModelRequest
+from domain.model import ModelRequest
 from domain.prompt import ModelSaid, Said, UserSaid
 from domain.wording import answered
 from tests.builders import WHICH, WHY

@@ -12,7 +12,7 @@ from adapters.models.sse import Lines
 from domain.content import JsonObject, ReasoningPart, TextPart, ToolCallPart, Usage
 from domain.errors import ModelFinal, ModelRetryable
 from domain.ids import CallId
-from domain.ports import Chunk, ModelReply, ModelRequest, TextChunk
+from domain.model import Chunk, ModelReply, ModelRequest, TextChunk
 from domain.prompt import ModelSaid, Said, UserSaid
 
 MINUTE = timedelta(minutes=1)
